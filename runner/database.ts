@@ -1,0 +1,64 @@
+import { DatabaseSync } from 'node:sqlite';
+import { randomId } from '#shared/id.ts';
+
+/**
+ * The schema of runner.db, one entry a version, applied in order and never edited once released. JSON columns hold what
+ * their room's zod schema describes and are parsed with it.
+ */
+const migrations = [
+  `
+  create table meta (key text primary key, value text not null) strict;
+  create table images (
+    id text primary key, config text not null, layers text not null, size_bytes integer not null,
+    created_at_ms integer not null
+  ) strict;
+  create table image_references (reference text primary key, image_id text not null references images (id)) strict;
+  create table containers (
+    id text primary key, name text not null unique, config text not null, state text not null, health text not null,
+    pid integer not null, desired text not null, exit_code integer, oom_killed integer not null, error text not null,
+    restarts integer not null, created_at_ms integer not null, started_at_ms integer, finished_at_ms integer,
+    restart_at_ms integer
+  ) strict;
+  create table address_leases (container_id text primary key, address integer not null unique) strict;
+  create table port_reservations (
+    protocol text not null, host_port integer not null, publish_group text not null, container_id text not null,
+    primary key (protocol, host_port, container_id)
+  ) strict;
+  create table assignment (
+    only integer primary key check (only = 1), generation integer not null, digest text not null, content text not null
+  ) strict;
+  create table slot_epochs (service_id text not null, slot integer not null, epoch integer not null,
+    primary key (service_id, slot)) strict;
+  create table outbox (seq integer primary key autoincrement, batch text not null) strict;
+  create table journal (id integer primary key, operation text not null, object text not null, detail text not null)
+    strict;
+  `,
+];
+
+/**
+ * Opens runner.db, brings its schema up to date. One process a file: an exclusive lock is held until it is closed.
+ * Every statement's effect is on disk when it returns (WAL, synchronous full).
+ */
+export function openRunnerDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  database.exec(
+    'pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on',
+  );
+  const row = database.prepare('pragma user_version').get();
+  const version = Number(row?.['user_version'] ?? 0);
+  for (const [index, sql] of migrations.entries()) {
+    if (index < version) continue;
+    database.exec(`begin immediate; ${sql}; pragma user_version = ${index + 1}; commit`);
+  }
+  return database;
+}
+
+/**
+ * Eight characters that name this data root for ever: part of the names of its bridge, nftables table and cgroup, so
+ * that two runners on one machine never meet.
+ */
+export function instanceId(database: DatabaseSync): string {
+  database.prepare("insert or ignore into meta (key, value) values ('instance', ?)").run(randomId(8));
+  const row = database.prepare("select value from meta where key = 'instance'").get();
+  return String(row?.['value']);
+}

@@ -1,0 +1,36 @@
+import type { Readable } from 'node:stream';
+import type { ImageConfig } from '#shared/oci/image-config.ts';
+
+export interface ImageRecord {
+  /** Digest of the config: `sha256:…`. */
+  readonly id: string;
+  /** Canonical references (`docker.io/library/hello:1`). */
+  readonly references: readonly string[];
+  readonly config: ImageConfig;
+  /** Unpacked layer directories, lowest first. */
+  readonly layerDirectories: readonly string[];
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+}
+
+/** The images of one host: blobs and layers are files named by digest; a layer appears whole or not at all. */
+export interface ImageStore {
+  /**
+   * Reads an archive (docker-archive, OCI archive, or a bare rootfs tar; each plain or gzip) and stores its images.
+   * `reference` names a rootfs tar, or overrides a single image's name.
+   *
+   * @throws BerthError `image.archive-corrupt` (digest mismatch, naming the blob), `image.archive-unknown`,
+   * `image.layer-escapes`, `image.layer-too-large`; nothing of a failed image becomes visible
+   */
+  load(
+    archive: Readable,
+    options: { reference?: string; signal?: AbortSignal; onProgress?: (message: string) => void },
+  ): Promise<readonly ImageRecord[]>;
+  /** By reference (short forms allowed: `hello`, `hello:1`), image ID or unique prefix of its digits. */
+  find(reference: string): ImageRecord | undefined;
+  list(): readonly ImageRecord[];
+  /** @throws BerthError `image.unknown` */
+  remove(reference: string): Promise<void>;
+  /** Called after each stored change. */
+  onChange(listener: () => void): Disposable;
+}

@@ -1,0 +1,101 @@
+import type { Readable, Writable } from 'node:stream';
+import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+
+/** The container's end of a veth pair: addresses are IPv4 dotted quads. */
+export interface LinkSpec {
+  /** Bridge in the runner's network namespace to which the host end is attached. */
+  readonly bridge: string;
+  /** Name of the host end, at most 15 characters, unique to the container. */
+  readonly hostName: string;
+  /** Name inside the container (`eth0`). */
+  readonly containerName: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly macAddress: string;
+}
+
+/** What a launch needs beside the OCI spec. Paths are absolute and on the host. */
+export interface LaunchRequest {
+  readonly containerId: string;
+  readonly spec: RuntimeSpec;
+  /** Layer directories, lowest first; with upper and work they become the root by overlayfs. */
+  readonly lowerDirectories: readonly string[];
+  readonly upperDirectory: string;
+  readonly workDirectory: string;
+  /**
+   * User as the image or the caller wrote it (`name`, `uid`, `name:group`, `uid:gid`, empty for root): looked up in
+   * /etc/passwd and /etc/group beneath the root by the launcher. It replaces `spec.process.user`.
+   */
+  readonly user: string;
+  readonly additionalGroups: readonly string[];
+  readonly links: readonly LinkSpec[];
+  /** Where the shim keeps its socket, its log and exit.json; exists, mode 0700. */
+  readonly stateDirectory: string;
+  /** Keep stdin open for attach; else it reads end of file. */
+  readonly stdin: boolean;
+  /** json-file rotation (bytes and files kept). */
+  readonly log: { readonly maxBytes: number; readonly maxFiles: number };
+}
+
+/** How a container's first process ended, as the shim wrote it to exit.json before it told anyone. */
+export interface ExitReport {
+  /** Exit code, or 128 + signal number. */
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  readonly finishedAtMs: number;
+}
+
+export interface ExecRequest {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly terminal: boolean;
+  readonly size?: { readonly columns: number; readonly rows: number };
+  readonly stdin: boolean;
+}
+
+/** A process in a container, its stdio at the runner. Not reading stdout or stderr stalls only this process. */
+export interface ExecSession extends AsyncDisposable {
+  readonly pid: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Ends at once for a terminal. */
+  readonly stderr: Readable;
+  readonly exit: Promise<number>;
+  resize(size: { columns: number; rows: number }): Promise<void>;
+  signal(signal: number): Promise<void>;
+}
+
+/** A connection to the shim of one container. The shim lives on when it is closed. */
+export interface Shim extends AsyncDisposable {
+  /** Host pid of the container's first process. */
+  readonly pid: number;
+  /** Resolves when the process has ended and exit.json is written; rejects `shim.lost` when the shim died first. */
+  readonly exit: Promise<ExitReport>;
+  signal(signal: number): Promise<void>;
+  /** Sends `signal`, and SIGKILL to all of the container's processes after `timeoutMs`; the shim does it even if we die. */
+  stop(signal: number, timeoutMs: number): Promise<void>;
+  exec(request: ExecRequest): Promise<ExecSession>;
+  /** stdio of the first process from now on; its log is written regardless. */
+  attach(): Promise<ExecSession>;
+  resize(size: { columns: number; rows: number }): Promise<void>;
+}
+
+/** The resident spawner and the shims that it forked. One a runner. */
+export interface Launcher extends AsyncDisposable {
+  /**
+   * Makes the container's process; resolves once it has been exec'ed (or is about to run the image's first instruction).
+   *
+   * @throws BerthError `launch.failed` with (operation, object, errno) in the text; `launch.command-not-found` (127),
+   * `launch.command-not-executable` (126), `launch.user-unknown`
+   */
+  launch(request: LaunchRequest): Promise<Shim>;
+  /** The shim of a container that an earlier runner started; undefined when none answers. */
+  connect(stateDirectory: string): Promise<Shim | undefined>;
+  /** Creates the bridge with its address if it is not there, brings it up; idempotent. */
+  ensureBridge(bridge: { name: string; address: string; prefixLength: number }): Promise<void>;
+  /** Removes a link by name; idempotent. */
+  removeLink(name: string): Promise<void>;
+}

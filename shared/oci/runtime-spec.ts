@@ -1,0 +1,107 @@
+/**
+ * The part of an OCI runtime spec (runtime-spec, config.md and config-linux.md) that we write and perform. Field names
+ * are the specification's; it is made by `runner/container/spec.ts` and read by `runner/launcher/plan.ts`.
+ */
+export interface RuntimeSpec {
+  readonly ociVersion: '1.2.0';
+  readonly process: {
+    readonly terminal: boolean;
+    readonly consoleSize?: { readonly height: number; readonly width: number };
+    readonly user: {
+      readonly uid: number;
+      readonly gid: number;
+      readonly additionalGids: readonly number[];
+      readonly umask?: number;
+    };
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly cwd: string;
+    readonly capabilities: {
+      readonly bounding: readonly string[];
+      readonly effective: readonly string[];
+      readonly permitted: readonly string[];
+      readonly inheritable: readonly string[];
+      readonly ambient: readonly string[];
+    };
+    readonly rlimits: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
+    readonly noNewPrivileges: boolean;
+    readonly oomScoreAdj?: number;
+  };
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly hostname: string;
+  readonly domainname?: string;
+  readonly mounts: readonly RuntimeMount[];
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly linux: {
+    readonly namespaces: readonly { readonly type: NamespaceType; readonly path?: string }[];
+    readonly devices: readonly RuntimeDevice[];
+    readonly cgroupsPath: string;
+    readonly resources: RuntimeResources;
+    readonly seccomp?: SeccompProfile;
+    readonly maskedPaths: readonly string[];
+    readonly readonlyPaths: readonly string[];
+    readonly sysctl: Readonly<Record<string, string>>;
+    readonly rootfsPropagation: 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared';
+  };
+}
+
+export type NamespaceType = 'mount' | 'pid' | 'network' | 'ipc' | 'uts' | 'cgroup' | 'user' | 'time';
+
+export interface RuntimeMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  /** mount(8) option words: flags (`nosuid`, `ro`, `bind`, `rprivate` …) and file-system data (`mode=755`). */
+  readonly options: readonly string[];
+}
+
+export interface RuntimeDevice {
+  readonly path: string;
+  readonly type: 'c' | 'b' | 'p';
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Limits; absent means no limit. Bytes, microseconds, counts. */
+export interface RuntimeResources {
+  readonly memory?: { readonly limit?: number; readonly swap?: number; readonly reservation?: number };
+  readonly cpu?: {
+    readonly shares?: number;
+    readonly quota?: number;
+    readonly period?: number;
+    readonly cpus?: string;
+    readonly mems?: string;
+  };
+  readonly pids?: { readonly limit: number };
+  /** cgroup v2 files written as they are (runtime-spec `linux.resources.unified`). */
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+export type SeccompAction =
+  | 'SCMP_ACT_ALLOW'
+  | 'SCMP_ACT_ERRNO'
+  | 'SCMP_ACT_KILL'
+  | 'SCMP_ACT_LOG'
+  | 'SCMP_ACT_TRAP'
+  | 'SCMP_ACT_KILL_PROCESS'
+  | 'SCMP_ACT_TRACE';
+
+export interface SeccompProfile {
+  readonly defaultAction: SeccompAction;
+  readonly defaultErrnoRet?: number;
+  readonly architectures: readonly string[];
+  readonly syscalls: readonly {
+    readonly names: readonly string[];
+    readonly action: SeccompAction;
+    readonly errnoRet?: number;
+    readonly args?: readonly {
+      readonly index: number;
+      readonly value: number;
+      readonly valueTwo?: number;
+      readonly op: string;
+    }[];
+  }[];
+}
