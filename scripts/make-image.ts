@@ -19,22 +19,6 @@ Makes a small image from Debian's busybox-static; no registry is needed.
   --executable DEST=SOURCE   the same with mode 0755
 `;
 
-const options = {
-  output: { type: 'string' },
-  reference: { type: 'string', default: 'hello:1' },
-  format: { type: 'string', default: 'docker-archive' },
-  cmd: { type: 'string' },
-  entrypoint: { type: 'string' },
-  env: { type: 'string', multiple: true, default: [] },
-  workdir: { type: 'string' },
-  user: { type: 'string' },
-  label: { type: 'string', multiple: true, default: [] },
-  expose: { type: 'string', multiple: true, default: [] },
-  file: { type: 'string', multiple: true, default: [] },
-  executable: { type: 'string', multiple: true, default: [] },
-  help: { type: 'boolean', default: false },
-} as const;
-
 function pair(text: string): readonly [string, string] {
   const at = text.indexOf('=');
   if (at < 1) throw new Error(`"${text}" is not NAME=VALUE`);
@@ -76,7 +60,24 @@ async function writeImage(format: string, output: string, image: TestImage): Pro
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options });
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      output: { type: 'string' },
+      reference: { type: 'string', default: 'hello:1' },
+      format: { type: 'string', default: 'docker-archive' },
+      cmd: { type: 'string' },
+      entrypoint: { type: 'string' },
+      env: { type: 'string', multiple: true, default: [] },
+      workdir: { type: 'string' },
+      user: { type: 'string' },
+      label: { type: 'string', multiple: true, default: [] },
+      expose: { type: 'string', multiple: true, default: [] },
+      file: { type: 'string', multiple: true, default: [] },
+      executable: { type: 'string', multiple: true, default: [] },
+      help: { type: 'boolean', default: false },
+    },
+  });
   if (values.help || values.output === undefined) {
     process.stderr.write(usage);
     return values.help ? 0 : 2;

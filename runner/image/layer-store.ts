@@ -19,6 +19,15 @@ export interface StagingDirectory extends AsyncDisposable {
   readonly path: string;
 }
 
+/** Layers that are not collected until this is disposed, whether they are there yet or not. */
+export interface PinnedLayers extends Disposable {
+  /**
+   * Resolves when the layer is there; `unpackInto` is called to make it if nobody is making it already, and must verify
+   * that what it wrote has this diffID, which must be one of the pinned.
+   */
+  ensure(diffId: Digest, unpackInto: (tree: string) => Promise<LayerRecord>): Promise<LayerRecord>;
+}
+
 /** The unpacked layers of one host, named by diffID. */
 export interface LayerStore {
   /** Makes a temp directory on the layers' own file system, so that a finished layer is renamed into place. */
@@ -27,13 +36,7 @@ export interface LayerStore {
   find(diffId: Digest): LayerRecord | undefined;
   /** The root of its tree. */
   treeDirectory(diffId: Digest): string;
-  /** Keeps these layers from being collected until disposed, whether they are there yet or not. */
-  pin(diffIds: readonly Digest[]): Disposable;
-  /**
-   * Resolves when the layer is there; `unpackInto` is called to make it if nobody is making it already, and must verify
-   * that what it wrote has this diffID. The layer must be pinned.
-   */
-  ensure(diffId: Digest, unpackInto: (tree: string) => Promise<LayerRecord>): Promise<LayerRecord>;
+  pin(diffIds: readonly Digest[]): PinnedLayers;
   /** Removes every layer that is neither pinned nor among `referenced()`, which is asked at the moment of deciding. */
   collect(referenced: () => ReadonlySet<string>): Promise<void>;
 }
@@ -109,9 +112,10 @@ export async function openLayerStore(directory: string): Promise<LayerStore> {
     return ours;
   }
 
-  function pin(diffIds: readonly Digest[]): Disposable {
+  function pin(diffIds: readonly Digest[]): PinnedLayers {
     for (const diffId of diffIds) pins.set(hexOf(diffId), (pins.get(hexOf(diffId)) ?? 0) + 1);
     return {
+      ensure,
       [Symbol.dispose]() {
         for (const diffId of diffIds) {
           const left = (pins.get(hexOf(diffId)) ?? 1) - 1;
@@ -138,5 +142,5 @@ export async function openLayerStore(directory: string): Promise<LayerStore> {
     for (const grave of doomed) await removeTree(grave);
   }
 
-  return { stage, find, treeDirectory: (diffId) => join(layerPath(hexOf(diffId)), 'diff'), pin, ensure, collect };
+  return { stage, find, treeDirectory: (diffId) => join(layerPath(hexOf(diffId)), 'diff'), pin, collect };
 }

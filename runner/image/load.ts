@@ -11,7 +11,7 @@ import { readDockerArchive } from './docker-archive.ts';
 import type { ImageRecords, NewImage } from './image-records.ts';
 import { unpackBlob, verifyBlob } from './layer-blob.ts';
 import type { UnpackOptions } from './layer-blob.ts';
-import type { LayerRecord, LayerStore } from './layer-store.ts';
+import type { LayerRecord, LayerStore, PinnedLayers } from './layer-store.ts';
 import { readOciArchive } from './oci-archive.ts';
 import { rootfsImage } from './rootfs-archive.ts';
 import { unpack, unpackFailure } from './unpack.ts';
@@ -62,9 +62,9 @@ function withReference(images: readonly ArchiveImage[], reference: string | unde
   return [{ ...image, references: [formatReference(parseReference(reference))] }];
 }
 
-async function storeLayer(layer: ArchiveLayer, options: LoadOptions): Promise<LayerRecord> {
+async function storeLayer(layer: ArchiveLayer, pinned: PinnedLayers, options: LoadOptions): Promise<LayerRecord> {
   let made = false;
-  const record = await options.layers.ensure(layer.diffId, async (tree) => {
+  const record = await pinned.ensure(layer.diffId, async (tree) => {
     made = true;
     if (layer.kind === 'blob') return unpackBlob(layer, tree, options);
     await rename(layer.path, tree);
@@ -79,11 +79,11 @@ function createdAtMs(image: ArchiveImage): number {
   return Number.isNaN(stated) || stated < 0 ? Date.now() : stated;
 }
 
-async function storeLayers(image: ArchiveImage, options: LoadOptions): Promise<NewImage> {
+async function storeLayers(image: ArchiveImage, pinned: PinnedLayers, options: LoadOptions): Promise<NewImage> {
   let sizeBytes = 0;
   for (const [index, layer] of image.layers.entries()) {
     options.signal?.throwIfAborted();
-    const record = await storeLayer(layer, options);
+    const record = await storeLayer(layer, pinned, options);
     sizeBytes += record.contentBytes;
     const place = `layer ${index + 1} of ${image.layers.length}`;
     options.onProgress?.(`${place}: ${layer.diffId.slice(0, 19)} ${formatBytes(record.contentBytes)}`);
@@ -114,9 +114,9 @@ export async function loadArchive(archive: Readable, options: LoadOptions): Prom
   const unpacked = await unpackArchive(archive, directory, options);
   const images = withReference(await readImages(directory, unpacked, options.reference), options.reference);
 
-  using pin = options.layers.pin(images.flatMap((image) => image.layers.map((layer) => layer.diffId)));
+  using pinned = options.layers.pin(images.flatMap((image) => image.layers.map((layer) => layer.diffId)));
   const rows: NewImage[] = [];
-  for (const image of images) rows.push(await storeLayers(image, options));
+  for (const image of images) rows.push(await storeLayers(image, pinned, options));
   options.signal?.throwIfAborted();
   options.records.add(rows);
   return rows.map((row) => row.id);
