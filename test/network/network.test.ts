@@ -162,7 +162,7 @@ test('a container cannot reach what listens on the loopback of the host', async 
   // Its own 127.0.0.1 is forgotten, and the address is routed to the bridge instead.
   await forger.namespace.ip('link', 'set', 'lo', 'down');
   await forger.namespace.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet');
-  await forger.namespace.ip('route', 'flush', 'table', 'local', 'to', '127.0.0.0/8');
+  await forger.namespace.ip('address', 'flush', 'dev', 'lo');
   await forger.namespace.ip('route', 'add', '127.0.0.1/32', 'via', forger.link.gateway, 'dev', 'eth0');
   expect(await ask(forger.namespace, '127.0.0.1', 6000)).toEqual(['TIMEOUT']);
 });
