@@ -5,7 +5,24 @@ import { tmpdir } from 'node:os';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const applets = ['sh', 'sleep', 'cat', 'echo', 'true', 'false', 'ps', 'id', 'env', 'pwd', 'nc', 'httpd', 'wget', 'touch', 'test', 'rm'];
+const applets = [
+  'sh',
+  'sleep',
+  'cat',
+  'echo',
+  'true',
+  'false',
+  'ps',
+  'id',
+  'env',
+  'pwd',
+  'nc',
+  'httpd',
+  'wget',
+  'touch',
+  'test',
+  'rm',
+];
 
 /** Writes a rootfs archive with a static busybox and a user `app` (1000:1000) at `path`. */
 export async function writeBusyboxArchive(path: string): Promise<void> {

@@ -31,7 +31,10 @@ const images = await createImageStore({
   directory: join(root, 'images'),
   unpackBinary: join(binaries, 'berth-unpack'),
 });
-await using launcher = await createLauncher({ binary: join(binaries, 'berth-launcher'), cgroupRoot: cgroup.mountPoint });
+await using launcher = await createLauncher({
+  binary: join(binaries, 'berth-launcher'),
+  cgroupRoot: cgroup.mountPoint,
+});
 await using network = await createNetwork({ database, launcher, instance });
 await using engine = await createEngine({
   database,

@@ -22,10 +22,13 @@ export class RemoteEngine implements AsyncDisposable {
     });
   }
 
-  /** Starts it; it recovers its data root before `ready` resolves. `ip netns exec` becomes the engine: one process. */
+  /**
+   * Starts it; it recovers its data root before `ready` resolves. nsenter becomes the engine, so that there is one
+   * process to kill (and `ip netns exec` would hide the host's cgroups behind a new /sys).
+   */
   static spawn(namespace: string, root: string): { engine: RemoteEngine; ready: Promise<void> } {
     const program = new URL('engine-host.ts', import.meta.url).pathname;
-    const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, program, root], {
+    const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, process.execPath, program, root], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     child.stdin.on('error', () => undefined); // it was killed: its exit tells
