@@ -1,0 +1,30 @@
+import type { StoredContainer } from './state.ts';
+
+/** Longest delay of a timer of Node; a later restart is looked at again then. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** One timer for each container whose restart is due at a known time. */
+export class RestartTimers implements Disposable {
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #clock: () => number;
+  readonly #due: (id: string) => void;
+
+  constructor(clock: () => number, due: (id: string) => void) {
+    this.#clock = clock;
+    this.#due = due;
+  }
+
+  /** Sets or clears the timer as the record now says. */
+  update(id: string, record: Pick<StoredContainer, 'state' | 'restartAtMs'> | undefined): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    if (record?.state !== 'restarting' || record.restartAtMs === undefined) return;
+    const waitMs = Math.min(Math.max(0, record.restartAtMs - this.#clock()), longestTimerMs);
+    this.#timers.set(id, setTimeout(this.#due, waitMs, id));
+  }
+
+  [Symbol.dispose](): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+}
