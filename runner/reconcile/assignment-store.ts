@@ -114,6 +114,8 @@ export class AssignmentStore {
       this.#raiseEpochs(next);
       const depart = this.#database.prepare('insert or ignore into task_outcomes (task_id, status) values (?, null)');
       for (const task of this.#assignment.tasks) if (!stays.has(task.id)) depart.run(task.id);
+      const remain = this.#database.prepare('delete from task_outcomes where task_id = ? and status is null');
+      for (const taskId of stays) remain.run(taskId);
       this.#database.exec('commit');
     } catch (error) {
       this.#database.exec('rollback');

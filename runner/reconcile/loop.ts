@@ -102,10 +102,11 @@ class ReconcileLoop implements Reconciler {
   }
 
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
-    using _containers = this.#options.engine.onChange(() => this.#wakeUp.ask());
-    using _images = this.#options.images.onChange(() => this.#wakeUp.ask());
+    using subscriptions = new DisposableStack();
+    subscriptions.use(this.#options.engine.onChange(() => this.#wakeUp.ask()));
+    subscriptions.use(this.#options.images.onChange(() => this.#wakeUp.ask()));
     while (!signal.aborted) {
-      const nextAtMs = this.#pass();
+      const nextAtMs = this.#passOrRetry();
       await this.#wakeUp.wait(nextAtMs === undefined ? undefined : nextAtMs - this.#options.clock(), signal);
     }
     // Stops go on without us in the shims; whatever else is under way ends soon.
@@ -128,6 +129,16 @@ class ReconcileLoop implements Reconciler {
       leaseExpiresAtMs: this.#lease.expiresAtMs,
       now: clock(),
     });
+  }
+
+  /** A pass that cannot write (the disk is full) has started no step; it is told and tried again. */
+  #passOrRetry(): number | undefined {
+    try {
+      return this.#pass();
+    } catch (error) {
+      this.#options.log?.('error', `reconcile: ${errorText(error)}`);
+      return this.#options.clock() + FIRST_RETRY_MS;
+    }
   }
 
   /** Answers when the next one is due though nothing happens. */
@@ -164,7 +175,8 @@ class ReconcileLoop implements Reconciler {
 
   #failed(taskId: string, step: Step, error: unknown): void {
     const attempts = (this.#failures.get(taskId)?.attempts ?? 0) + 1;
-    const text = isBerthError(error) && error.remedy !== undefined ? `${error.message}. ${error.remedy}` : errorText(error);
+    const text =
+      isBerthError(error) && error.remedy !== undefined ? `${error.message}. ${error.remedy}` : errorText(error);
     this.#failures.set(taskId, {
       kind: step.kind,
       code: isBerthError(error) ? error.code : 'internal',
