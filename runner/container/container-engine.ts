@@ -29,7 +29,7 @@ import { processEnvironment } from './spec.ts';
 import { toRecord, type ContainerListener, type StoredContainer } from './state.ts';
 
 /** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
-const logBaseName = 'log.json';
+const logBaseName = 'container.log';
 
 const sigkill = 'SIGKILL';
 
