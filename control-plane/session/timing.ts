@@ -1,0 +1,46 @@
+import { BerthError } from '#shared/errors.ts';
+import type { HostSocket } from './host-socket.ts';
+
+/** How patient a hub is, in milliseconds. */
+export interface HubTiming {
+  /** How often a host sends a heartbeat. */
+  readonly heartbeatMs: number;
+  /** How long a host counts as connected after its last answered heartbeat. */
+  readonly leaseMs: number;
+  /** How long a new connection has for its hello. */
+  readonly helloMs: number;
+}
+
+/** A lease is three heartbeats: two may be lost. */
+export const DEFAULT_TIMING: HubTiming = { heartbeatMs: 10_000, leaseMs: 30_000, helloMs: 10_000 };
+
+/** When this socket must be closed unless it is heard of before, and why; undefined when it is closed already. */
+export function deadlineOf(
+  socket: HostSocket,
+  timing: HubTiming,
+): { readonly atMs: number; readonly error: BerthError } | undefined {
+  const { session } = socket;
+  switch (session.phase) {
+    case 'challenged':
+      return {
+        atMs: session.openedAtMs + timing.helloMs,
+        error: new BerthError('invalid', 'host.silent', `control channel: no hello within ${timing.helloMs} ms`),
+      };
+    case 'ready':
+      return {
+        atMs: Math.max(session.welcomedAtMs, socket.lastHeartbeatMs ?? 0) + timing.leaseMs,
+        error: new BerthError(
+          'unavailable',
+          'host.silent',
+          `control channel: no heartbeat within ${timing.leaseMs} ms`,
+          {
+            remedy: 'Connect again; the lease of this host has ended.',
+          },
+        ),
+      };
+    case 'closed':
+      return undefined;
+    default:
+      return session satisfies never;
+  }
+}
