@@ -16,6 +16,14 @@ export function upgradeRoute(pathname: string): UpgradeRoute | undefined {
 }
 
 /**
+ * True for a WebSocket's opening handshake (RFC 6455 section 4.1). A Worker forwards only such requests to its objects,
+ * and the objects take nothing else from outside: both must ask here.
+ */
+export function isUpgrade(request: Request): boolean {
+  return request.method === 'GET' && request.headers.get('upgrade')?.toLowerCase() === 'websocket';
+}
+
+/**
  * The bearer token of an `Authorization` header.
  *
  * @throws BerthError `relay.bad-token`
