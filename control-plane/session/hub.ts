@@ -157,6 +157,12 @@ export class ClusterHub implements Hub {
     return this.#events.wait(after, waitMs, signal);
   }
 
+  /** Resolves when what is under way has ended; the sockets are closed and the alarm is off by then. */
+  async settle(): Promise<void> {
+    await this.#turn.run(() => Promise.resolve());
+    await this.#convergence.request().catch(() => undefined);
+  }
+
   // ---- in turn
 
   async #handle(socket: HostSocket, text: string): Promise<void> {
