@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { parseDurationMs } from '#shared/duration.ts';
 import { BerthError, errorText } from '#shared/errors.ts';
-import { DEFAULT_TIMING, type HubTiming } from '../session/timing.ts';
+import { hubTiming, type HubTiming } from '../session/timing.ts';
 
 export interface ControlPlaneOptions {
   /** Address to bind; an IPv6 one without brackets. */
@@ -39,15 +39,15 @@ export function parseControlPlaneOptions(argv: readonly string[]): ControlPlaneO
   const values = parse(argv);
   if (values.help === true) return 'help';
   const { host, port } = parseAddress(values.listen ?? '127.0.0.1:7700');
-  const timing = {
-    ...DEFAULT_TIMING,
-    heartbeatMs: values.heartbeat === undefined ? DEFAULT_TIMING.heartbeatMs : parseDurationMs(values.heartbeat),
-    leaseMs: values.lease === undefined ? DEFAULT_TIMING.leaseMs : parseDurationMs(values.lease),
-  };
+  const timing = hubTiming(duration(values.heartbeat), duration(values.lease));
   if (timing.heartbeatMs < 1 || timing.leaseMs < 2 * timing.heartbeatMs) {
     throw usage(`a lease of ${timing.leaseMs} ms is shorter than two heartbeats of ${timing.heartbeatMs} ms`);
   }
   return { host, port, dataDirectory: values.data ?? '/var/lib/berth-control', timing };
+}
+
+function duration(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDurationMs(text);
 }
 
 function parse(argv: readonly string[]) {

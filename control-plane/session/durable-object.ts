@@ -17,7 +17,7 @@ import { ObjectAlarm } from './object-alarm.ts';
 import { ObjectHostSockets } from './object-host-sockets.ts';
 import { redeemTicket, type RelayDirectory, type RelayTickets } from './relay-tickets.ts';
 import { Relay } from './relay.ts';
-import { DEFAULT_TIMING, type HubTiming } from './timing.ts';
+import { hubTiming } from './timing.ts';
 import { isUpgrade, noSuchChannel, relayToken, upgradeRoute } from './upgrade-route.ts';
 
 declare const WebSocketPair: new () => { readonly 0: ObjectWebSocket; readonly 1: ObjectWebSocket };
@@ -61,7 +61,7 @@ export class ClusterObject {
       sockets: this.#sockets,
       alarm: this.#alarm,
       relays: relayObjects(env.RELAY),
-      timing: timingOf(env),
+      timing: hubTiming(milliseconds(env.HEARTBEAT_MS), milliseconds(env.LEASE_MS)),
       log: (line) => console.log(line),
     });
   }
@@ -190,12 +190,8 @@ function relayObjects(namespace: DurableObjectNamespace): RelayDirectory {
   };
 }
 
-function timingOf(env: WorkerEnvironment): HubTiming {
-  return {
-    ...DEFAULT_TIMING,
-    heartbeatMs: Number(env.HEARTBEAT_MS ?? DEFAULT_TIMING.heartbeatMs),
-    leaseMs: Number(env.LEASE_MS ?? DEFAULT_TIMING.leaseMs),
-  };
+function milliseconds(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
 }
 
 function switchingProtocols(webSocket: ObjectWebSocket): Response {

@@ -1,6 +1,7 @@
 import { BerthError, errorText } from '#shared/errors.ts';
 import { decodeFrame, encodeFrame } from '#shared/relay/frame.ts';
 import { otherSide, RelayLedger, type RelaySide } from '#shared/relay/ledger.ts';
+import { encodeReset } from '#shared/relay/reset.ts';
 import type { RelayTransport } from '#shared/relay/stream.ts';
 
 /** WebSocket close codes of a relay (RFC 6455 section 7.4.2: 4000-4999 are private). */
@@ -97,11 +98,8 @@ export class Relay {
   #resetStreams(gone: RelaySide, error: BerthError): void {
     const transport = this.#transports[otherSide(gone)];
     if (transport === undefined) return;
-    const payload = new TextEncoder().encode(
-      JSON.stringify({ kind: error.kind, code: error.code, message: error.message }),
-    );
     for (const stream of this.#streams) {
-      if (!this.#ledger.hasReset(gone, stream)) transport.send(encodeFrame('reset', stream, payload));
+      if (!this.#ledger.hasReset(gone, stream)) transport.send(encodeFrame('reset', stream, encodeReset(error)));
     }
   }
 

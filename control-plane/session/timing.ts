@@ -1,4 +1,5 @@
 import { BerthError } from '#shared/errors.ts';
+import { HEARTBEAT_MS, LEASE_MS } from '../core/lease.ts';
 import type { HostSocket } from './host-socket.ts';
 
 /** How patient a hub is, in milliseconds. */
@@ -12,7 +13,13 @@ export interface HubTiming {
 }
 
 /** A lease is three heartbeats: two may be lost. */
-export const DEFAULT_TIMING: HubTiming = { heartbeatMs: 10_000, leaseMs: 30_000, helloMs: 10_000 };
+export const DEFAULT_TIMING: HubTiming = { heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS, helloMs: 10_000 };
+
+/** The default timing with another heartbeat or lease; a hello has no more time than a lease. */
+export function hubTiming(heartbeatMs: number | undefined, leaseMs = DEFAULT_TIMING.leaseMs): HubTiming {
+  const helloMs = Math.min(DEFAULT_TIMING.helloMs, leaseMs);
+  return { heartbeatMs: heartbeatMs ?? DEFAULT_TIMING.heartbeatMs, leaseMs, helloMs };
+}
 
 /** When this socket must be closed unless it is heard of before, and why; undefined when it is closed already. */
 export function deadlineOf(
