@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { unlink } from 'node:fs/promises';
 import { BerthError, errorText } from '#shared/errors.ts';
 import type { Session } from './command.ts';
 
@@ -71,12 +70,22 @@ async function spool(input: NodeJS.ReadableStream, signal: AbortSignal): Promise
     }
     return {
       sizeBytes,
-      read: () => file.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK_BYTES }),
+      read: () => readFrom(file),
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+/** By position, so that several readers of one handle do not meet. */
+async function* readFrom(file: FileHandle): AsyncGenerator<Uint8Array> {
+  for (let position = 0; ;) {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(CHUNK_BYTES), { position });
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
   }
 }
 

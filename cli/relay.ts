@@ -88,3 +88,21 @@ async function closed(socket: WebSocket): Promise<void> {
   await promise;
   clearTimeout(timer);
 }
+
+/**
+ * Copies of a relay's streams that run while its first stream decides how all ends. None of them fails unheard: `done`
+ * tells, unless the caller has already failed for the same reason.
+ */
+export class Copies {
+  readonly #running: Promise<void>[] = [];
+
+  add(copy: Promise<void>): void {
+    copy.catch(() => {}); // heard by `done`
+    this.#running.push(copy);
+  }
+
+  /** Resolves when all have ended; rejects with the first that failed. */
+  async done(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+}

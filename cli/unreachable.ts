@@ -63,5 +63,10 @@ function deepestCause(error: unknown): { readonly code: string; readonly text: s
   }
   const code = (current as NodeJS.ErrnoException | undefined)?.code;
   const name = current instanceof Error ? current.name : '';
-  return { code: typeof code === 'string' ? code : name, text: errorText(current) };
+  return { code: typeof code === 'string' ? code : name, text: withoutOpensslPlaces(errorText(current).trim()) };
+}
+
+/** OpenSSL says `thread:error:number:library:function:reason:file:line:`, of which the reason is for people. */
+function withoutOpensslPlaces(text: string): string {
+  return /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(text)?.[1] ?? text;
 }

@@ -13,22 +13,20 @@ async function demo(signal: AbortSignal): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('the demo makes network namespaces and containers: run it as root');
   const narrator = new Narrator();
   const before = await snapshotResidue();
-  let marks: readonly string[] = [];
-  {
-    await using stage = await Stage.create(signal);
-    try {
-      await hello(stage, narrator, { edge: isEdge, signal });
-      if (isKept) await stayUp(stage, narrator);
-      await afterwards(stage, narrator, signal);
-    } catch (error) {
-      process.stderr.write(`\n${await stage.tails()}\n\n`);
-      throw error;
-    } finally {
-      marks = stage.marks;
-      narrator.say('\n== Tearing down');
-    }
+  const stage = await Stage.create(signal);
+  try {
+    await hello(stage, narrator, { edge: isEdge, signal });
+    if (isKept) await stayUp(stage, narrator);
+    await afterwards(stage, narrator, signal);
+  } catch (error) {
+    process.stderr.write(`\n${await stage.tails()}\n\n`);
+    throw error;
+  } finally {
+    narrator.say('\n== Tearing down');
+    await stage[Symbol.asyncDispose]();
   }
-  await expectNoResidue(before, { within: marks });
+  // Only then are all marks known: the runners' own are in their databases.
+  await expectNoResidue(before, { within: stage.marks });
   narrator.say('   nothing is left: no process, mount, namespace, link, nftables table, cgroup or file');
 }
 

@@ -68,16 +68,12 @@ async function send(
   }
 }
 
-/** The control plane knows the text, not the file: its places get the file's name, their own path goes to the message. */
-export function inFile(error: BerthError, shownPath: string): BerthError {
+/** The control plane knows the text, not the file: its places get the name that the user gave. */
+function inFile(error: BerthError, shownPath: string): BerthError {
   return new BerthError(error.kind, error.code, error.message, {
     cause: error,
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-    locations: error.locations.map((place) => ({
-      ...place,
-      path: shownPath,
-      message: place.line === undefined && place.path !== '' ? `${place.path}: ${place.message}` : place.message,
-    })),
+    locations: error.locations.map((place) => ({ ...place, path: shownPath })),
   });
 }
 

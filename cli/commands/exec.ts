@@ -7,7 +7,7 @@ import { EXIT } from '../exit-code.ts';
 import { formatError } from '../error-text.ts';
 import { keyValue, text } from '../option-values.ts';
 import { rawMode, terminalSize } from '../raw-mode.ts';
-import { dialRelay, type Relay } from '../relay.ts';
+import { Copies, dialRelay, type Relay } from '../relay.ts';
 import { findTask } from '../task-reference.ts';
 import { writeAll, type Terminal } from '../terminal.ts';
 
@@ -68,9 +68,9 @@ export const exec = defineCommand({
 
 async function runExec({ terminal, signal, connect }: Session, wish: ExecWish): Promise<number> {
   const client = await connect();
-  const copies: Promise<void>[] = [];
+  const copies = new Copies();
   const onStream = (stream: RelayStream): void => {
-    copies.push(copyOut(stream, terminal.error));
+    copies.add(copyOut(stream, terminal.error));
   };
   await using relay = await dialRelay(client, { type: 'exec', taskId: wish.taskId }, onStream, signal);
   const size = wish.tty ? terminalSize(terminal) : undefined;
@@ -90,14 +90,14 @@ async function runExec({ terminal, signal, connect }: Session, wish: ExecWish): 
   if (wish.tty) cleanup.use(followSize(relay, stream, terminal));
   const input = wish.stdin ? copyIn(terminal, stream) : stream.end();
   input.catch(() => {}); // a command may end before it has read all: its exit code tells
-  copies.push(copyOut(stream, terminal.output));
+  copies.add(copyOut(stream, terminal.output));
   const trailer = execTrailer.parse(await stream.finished);
-  await Promise.all(copies);
+  await copies.done();
   return trailer.exitCode;
 }
 
 /** The remote output to a local stream; reading it is what grants the sender more. */
-export async function copyOut(stream: RelayStream, output: NodeJS.WritableStream): Promise<void> {
+async function copyOut(stream: RelayStream, output: NodeJS.WritableStream): Promise<void> {
   for await (const chunk of stream.readable) await writeAll(output, chunk);
 }
 

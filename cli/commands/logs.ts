@@ -6,7 +6,7 @@ import type { Client } from '../client.ts';
 import { defineCommand, type Session } from '../command.ts';
 import { LineFormat } from '../line-format.ts';
 import { wholeNumber } from '../option-values.ts';
-import { dialRelay } from '../relay.ts';
+import { Copies, dialRelay } from '../relay.ts';
 import { findTasks, taskName } from '../task-reference.ts';
 import { writeAll } from '../terminal.ts';
 
@@ -72,11 +72,11 @@ async function readLog(
   wish: LogWish,
   format: FormatOf | undefined,
 ): Promise<void> {
-  const copies: Promise<void>[] = [];
+  const copies = new Copies();
   // For programs both go to one output, each line saying which it was.
   const errors = wish.json ? terminal.output : terminal.error;
   const onStream = (stream: RelayStream): void => {
-    copies.push(copyLines(stream, errors, format?.('stderr')));
+    copies.add(copyLines(stream, errors, format?.('stderr')));
   };
   await using relay = await dialRelay(client, { type: 'logs', taskId: task.id }, onStream, signal);
   const stream = relay.open({
@@ -88,9 +88,9 @@ async function readLog(
     ...(wish.sinceMs === undefined ? {} : { sinceMs: wish.sinceMs }),
   });
   await stream.end();
-  copies.push(copyLines(stream, terminal.output, format?.('stdout')));
+  copies.add(copyLines(stream, terminal.output, format?.('stdout')));
   await stream.finished;
-  await Promise.all(copies);
+  await copies.done();
 }
 
 async function copyLines(

@@ -31,8 +31,9 @@ export async function hello(stage: Stage, narrator: Narrator, { edge, signal }: 
   );
   await narrator.step('Build an image of one layer and load it through the control plane', async () => {
     const archive = join(stage.directory, 'hello.tar');
-    await runOk([process.execPath, join(repository, 'scripts/make-image.ts'), 'hello:1', archive], { signal });
-    narrator.typed('node scripts/make-image.ts hello:1 hello.tar', '');
+    const makeImage = ['scripts/make-image.ts', '--reference', 'hello:1', '--output'];
+    await runOk([process.execPath, ...makeImage, archive], { signal, directory: repository });
+    narrator.typed(`node ${makeImage.join(' ')} hello.tar`, '');
     await typed(stage, narrator, 'image', 'load', '-i', archive);
     await typed(stage, narrator, 'image', 'ls');
   });
