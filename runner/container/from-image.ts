@@ -9,7 +9,7 @@ export interface ContainerIdentity {
   readonly publishGroup: string;
   /** Empty or absent: the first 12 digits of the container's id. */
   readonly hostname?: string;
-  readonly task?: { readonly id: string; readonly epoch: number };
+  readonly task?: ContainerConfig['task'];
 }
 
 type ImageRuntime = NonNullable<ImageConfig['config']>;

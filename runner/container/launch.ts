@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { BerthError } from '#shared/errors.ts';
 import type { Shim } from '../launcher/launcher.ts';
+import { removeCgroup } from '../os/cgroup.ts';
 import { writeFileAtomic } from '../os/files.ts';
-import { pathsOf, type EngineContext } from './engine-context.ts';
+import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { removeExitFile } from './exit-file.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
@@ -32,6 +33,8 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   }
   await makeContainerDirectories(paths);
   await removeExitFile(paths.state);
+  // A launch that a crash of the runner cut off may have come to something after all.
+  await removeCgroup(cgroupDirectory(context, id));
   await context.network.reserve(id, config.publishGroup, config.ports);
   const link = await context.network.lease(id);
   context.store.update(id, { address: link.address });

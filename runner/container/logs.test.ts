@@ -24,7 +24,7 @@ const path = (name: string) => join(directory, name);
 function read(options: LogOptions): AsyncGenerator<LogEntry> {
   const source = {
     directory,
-    baseName: 'log.json',
+    baseName: 'container.log',
     isLive: () => live,
     onChange: (listener: () => void) => {
       wake = listener;
@@ -45,39 +45,39 @@ const numbers = async (options: Partial<LogOptions> = {}) =>
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 
 test('rotated files come before the current one', async () => {
-  writeFileSync(path('log.json.2'), lines(0, 3));
-  writeFileSync(path('log.json.1'), lines(3, 5));
-  writeFileSync(path('log.json'), lines(5, 9));
-  writeFileSync(path('log.json.tmp'), lines(90, 99));
+  writeFileSync(path('container.log.2'), lines(0, 3));
+  writeFileSync(path('container.log.1'), lines(3, 5));
+  writeFileSync(path('container.log'), lines(5, 9));
+  writeFileSync(path('container.log.tmp'), lines(90, 99));
   expect(await numbers()).toEqual(range(0, 9));
 });
 
 test.each([0, 1, 2, 4, 5, 6, 8, 9, 100])('the last %i lines, over files', async (tail) => {
-  writeFileSync(path('log.json.2'), lines(0, 3));
-  writeFileSync(path('log.json.1'), lines(3, 5));
-  writeFileSync(path('log.json'), lines(5, 9));
+  writeFileSync(path('container.log.2'), lines(0, 3));
+  writeFileSync(path('container.log.1'), lines(3, 5));
+  writeFileSync(path('container.log'), lines(5, 9));
   expect(await numbers({ tail })).toEqual(range(Math.max(0, 9 - tail), 9));
 });
 
 test('a tail that begins in the middle of a large file', async () => {
-  writeFileSync(path('log.json'), lines(0, 20_000));
+  writeFileSync(path('container.log'), lines(0, 20_000));
   expect(await numbers({ tail: 3000 })).toEqual(range(17_000, 20_000));
 });
 
 test('since leaves out what is older', async () => {
-  writeFileSync(path('log.json.1'), lines(0, 5));
-  writeFileSync(path('log.json'), lines(5, 9));
+  writeFileSync(path('container.log.1'), lines(0, 5));
+  writeFileSync(path('container.log'), lines(5, 9));
   expect(await numbers({ sinceMs: 3000 })).toEqual(range(3, 9));
 });
 
 test('a line that a crash cut short, and one too long, are left out', async () => {
-  writeFileSync(path('log.json'), `${line(0)}${'x'.repeat(3 * 1024 * 1024)}\n{"log":"cut\n${line(1)}{"log":`);
+  writeFileSync(path('container.log'), `${line(0)}${'x'.repeat(3 * 1024 * 1024)}\n{"log":"cut\n${line(1)}{"log":`);
   expect(await numbers()).toEqual([0, 1]);
 });
 
 test('characters of several bytes survive the borders of reads', async () => {
   const text = '€'.repeat(16_000);
-  writeFileSync(path('log.json'), Array.from({ length: 20 }, (_, n) => line(n, text)).join(''));
+  writeFileSync(path('container.log'), Array.from({ length: 20 }, (_, n) => line(n, text)).join(''));
   const entries = await all();
   expect(entries).toHaveLength(20);
   expect(entries.every((entry) => entry.text === text)).toBe(true);
@@ -85,7 +85,7 @@ test('characters of several bytes survive the borders of reads', async () => {
 
 test('following goes on through rotations and ends when the container has ended and all is read', async () => {
   live = true;
-  writeFileSync(path('log.json'), lines(0, 2));
+  writeFileSync(path('container.log'), lines(0, 2));
   const log = read({ follow: true });
   const seen: number[] = [];
   const until = async (count: number) => {
@@ -97,13 +97,13 @@ test('following goes on through rotations and ends when the container has ended 
   };
   await until(2);
   for (let round = 0; round < 5; round += 1) {
-    appendFileSync(path('log.json'), lines(2 + round * 3, 4 + round * 3));
-    renameSync(path('log.json'), path('log.json.1'));
-    writeFileSync(path('log.json'), lines(4 + round * 3, 5 + round * 3));
+    appendFileSync(path('container.log'), lines(2 + round * 3, 4 + round * 3));
+    renameSync(path('container.log'), path('container.log.1'));
+    writeFileSync(path('container.log'), lines(4 + round * 3, 5 + round * 3));
     await until(5 + round * 3);
   }
   const rest = until(1000);
-  appendFileSync(path('log.json'), lines(17, 20));
+  appendFileSync(path('container.log'), lines(17, 20));
   live = false;
   wake?.();
   await rest;
@@ -114,7 +114,7 @@ test('following a log that is not there yet', async () => {
   live = true;
   const log = read({ follow: true, tail: 10 });
   const first = log.next();
-  writeFileSync(path('log.json'), lines(0, 1));
+  writeFileSync(path('container.log'), lines(0, 1));
   expect((await first).value?.text).toBe('line 0\n');
   await log.return(undefined);
 });
