@@ -200,13 +200,7 @@ export class ContainerEngine implements Engine, AsyncDisposable {
   }
 
   async #restart(id: string): Promise<void> {
-    const record = this.#context.store.get(id);
-    if (record?.state !== 'restarting') return;
-    if (record.restartAtMs !== undefined && record.restartAtMs > this.#context.clock()) {
-      this.#timers.update(id, record); // the timer was cut short, or the clock was set back
-      return;
-    }
-    await this.#startNow(id, 'policy');
+    if (this.#context.store.get(id)?.state === 'restarting') await this.#startNow(id, 'policy');
   }
 
   readonly #onExit = (id: string, entry: LiveContainer, end: RunEnd): void => {

@@ -1,7 +1,5 @@
+import { longestBackoffMs } from './restart.ts';
 import type { StoredContainer } from './state.ts';
-
-/** Longest delay of a timer of Node; a later restart is looked at again then. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** One timer for each container whose restart is due at a known time. */
 export class RestartTimers implements Disposable {
@@ -19,7 +17,8 @@ export class RestartTimers implements Disposable {
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);
     if (record?.state !== 'restarting' || record.restartAtMs === undefined) return;
-    const waitMs = Math.min(Math.max(0, record.restartAtMs - this.#clock()), longestTimerMs);
+    // Bounded, so that a clock that was set back does not hold up a restart.
+    const waitMs = Math.min(Math.max(0, record.restartAtMs - this.#clock()), longestBackoffMs);
     this.#timers.set(id, setTimeout(this.#due, waitMs, id));
   }
 

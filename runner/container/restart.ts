@@ -17,7 +17,10 @@ export interface EndedRun {
 export type RestartDecision = { readonly kind: 'stay' } | { readonly kind: 'restart'; readonly backoffMs: number };
 
 const firstBackoffMs = 100;
-const longestBackoffMs = 60_000;
+
+/** No pause before a restart is longer. Milliseconds. */
+export const longestBackoffMs = 60_000;
+
 const steadyRunMs = 10_000;
 
 /**

@@ -81,11 +81,16 @@ export function formatReference(reference: ImageReference): string {
   return withTagAndDigest(`${reference.domain}/${reference.path}`, reference);
 }
 
-/** The repository without domain and `library/` where they are Docker's defaults: `hello`, `quay.io/a/b`. */
+/**
+ * The repository without domain and `library/` where they are Docker's defaults: `hello`, `quay.io/a/b`. A path that would
+ * be read as a registry by itself (`docker.io/a.b/c`) keeps its domain.
+ */
 export function familiarName(reference: ImageReference): string {
-  if (reference.domain !== defaultDomain) return `${reference.domain}/${reference.path}`;
-  const official = reference.path.startsWith(officialPrefix) && reference.path.split('/').length === 2;
-  return official ? reference.path.slice(officialPrefix.length) : reference.path;
+  const { domain, path } = reference;
+  const official = path.startsWith(officialPrefix) && path.split('/').length === 2;
+  const short = official ? path.slice(officialPrefix.length) : path;
+  const read = splitDomain(short);
+  return read.domain === domain && read.remainder === path && domain === defaultDomain ? short : `${domain}/${path}`;
 }
 
 /** The short text for people: `hello:latest`. Parsing it gives the same reference again. */

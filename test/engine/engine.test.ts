@@ -8,6 +8,7 @@ import { NetworkNamespace } from '../network/namespace.ts';
 import { writeBusyboxArchive } from './busybox-image.ts';
 import { RemoteEngine } from './remote-engine.ts';
 
+const stack = new AsyncDisposableStack();
 let root: string;
 let host: NetworkNamespace;
 let engine: RemoteEngine;
@@ -16,20 +17,20 @@ let count = 0;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'berth-engine-'));
-  host = await NetworkNamespace.create();
+  stack.defer(() => rm(root, { recursive: true }));
+  host = stack.use(await NetworkNamespace.create());
   const archive = join(root, 'busybox.tar');
   await writeBusyboxArchive(archive);
   engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  stack.defer(async () => {
+    for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
+    await engine.call('clear');
+    await engine[Symbol.asyncDispose]();
+  });
   imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
 });
 
-afterAll(async () => {
-  for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
-  await engine.call('clear');
-  await engine[Symbol.asyncDispose]();
-  await host[Symbol.asyncDispose]();
-  await rm(root, { recursive: true });
-});
+afterAll(() => stack.disposeAsync());
 
 function create(script: string, options: Record<string, unknown> = {}): Promise<ContainerRecord> {
   count += 1;
