@@ -71,7 +71,10 @@ async function send(
 
 /** The control plane knows the text, not the file: its places get the name that the user gave. */
 function inFile(error: BerthError, shownPath: string): BerthError {
-  return new BerthError(error.kind, error.code, error.message, {
+  const count = error.locations.length;
+  if (count === 0) return error;
+  const message = `${shownPath} is not applied: ${count === 1 ? '1 mistake' : `${count} mistakes`}`;
+  return new BerthError(error.kind, error.code, message, {
     cause: error,
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
     locations: error.locations.map((place) => ({ ...place, path: shownPath })),
