@@ -31,6 +31,10 @@ export interface Cluster {
   /** Stores a status batch unless `seq` is already stored; answers the highest stored seq. */
   hostStatus(hostId: string, seq: number, tasks: readonly TaskStatus[]): Promise<{ ackedSeq: number }>;
   hostApplied(hostId: string, version: AssignmentVersion): Promise<void>;
+  /** Ids of the hosts stored as `ready`: those without a connection are `away`, which a hub with empty memory must find. */
+  readyHosts(): Promise<readonly string[]>;
+  /** The newest event's id, 0 when there is none: what `Hub.waitForEvents` waits on. */
+  newestEventId(): Promise<number>;
   /** The complete assignment that a host should have now. */
   assignmentOf(hostId: string): Promise<{ version: AssignmentVersion; assignment: Assignment }>;
   /**

@@ -1,0 +1,19 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { BERTH_VERSION } from '#shared/version.ts';
+import { newestEventId } from '../store/events.ts';
+import type { Api, ApiContext } from './context.ts';
+import { answers } from './problem.ts';
+
+const getHealth = createRoute({
+  method: 'get',
+  path: '/healthz',
+  summary: 'Whether the control plane answers and reaches its database. No token is needed.',
+  responses: answers(z.object({ status: z.literal('ok'), version: z.string() }), 'It does'),
+});
+
+export function addHealth(app: Api, api: ApiContext): void {
+  app.openapi(getHealth, async (context) => {
+    await newestEventId(api.db);
+    return context.json({ status: 'ok' as const, version: BERTH_VERSION }, 200);
+  });
+}

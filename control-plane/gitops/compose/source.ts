@@ -1,0 +1,236 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml';
+import { BerthError, type ErrorLocation } from '#shared/errors.ts';
+import { unescapeDollars } from './interpolation.ts';
+import { suggest } from './suggest.ts';
+
+/** Findings that one answer names at most; a file with more has them found in the next round. */
+const MAX_FINDINGS = 20;
+
+/** Aliases that are followed at most in one file, so that a small file cannot make much work. */
+const MAX_ALIASES = 10_000;
+
+/** A place in the file: `path` is its keys, as in `services.web.ports[0]`. */
+export interface Place {
+  readonly node: Node | null;
+  readonly path: string;
+}
+
+export interface Entry extends Place {
+  readonly key: string;
+  readonly keyNode: Node;
+}
+
+/** Thrown to leave the reading of a file with too many findings. */
+class TooMany extends Error {}
+
+/**
+ * A Compose file's YAML with what is wrong in it. The readers (`text`, `list` …) answer undefined for a value of another
+ * type, having noted the finding; a file without findings has been read whole.
+ */
+export class ComposeSource {
+  readonly #document: Document.Parsed;
+  readonly #lines = new LineCounter();
+  readonly #findings: ErrorLocation[] = [];
+  readonly #file: string;
+  #aliases = 0;
+
+  constructor(text: string, file: string) {
+    this.#file = file;
+    this.#document = this.#parse(text);
+    const { errors } = this.#document;
+    for (const { pos, message, code } of errors.slice(0, MAX_FINDINGS)) {
+      this.#note(pos[0], code === 'DUPLICATE_KEY' ? 'this key is there twice' : `not YAML: ${message}`);
+    }
+    this.throwFindings();
+  }
+
+  #parse(text: string): Document.Parsed {
+    try {
+      return parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, version: '1.2', merge: true });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw this.#error([{ path: this.#file, message: 'not YAML that can be read: nested too deeply' }]);
+    }
+  }
+
+  get root(): Place {
+    return { node: this.#document.contents, path: '' };
+  }
+
+  #note(offset: number, message: string): void {
+    const { line, col } = this.#lines.linePos(offset);
+    this.#findings.push({ path: this.#file, line, column: Math.max(1, col), message });
+  }
+
+  /** Notes what is wrong at a place. */
+  fail(place: Place, message: string, at: Node | null = place.node): undefined {
+    this.#note(at?.range?.[0] ?? 0, place.path === '' ? message : `${place.path}: ${message}`);
+    if (this.#findings.length >= MAX_FINDINGS) throw new TooMany();
+    return undefined;
+  }
+
+  /** Runs a reading to its end, or to the last finding that is told. */
+  read<Result>(reading: () => Result): Result {
+    try {
+      const result = reading();
+      this.throwFindings();
+      return result;
+    } catch (error) {
+      if (error instanceof TooMany) this.throwFindings();
+      throw error;
+    }
+  }
+
+  /** @throws BerthError `compose.invalid` with every finding, when there is one */
+  throwFindings(): void {
+    if (this.#findings.length > 0) throw this.#error(this.#findings);
+  }
+
+  #error(findings: readonly ErrorLocation[]): BerthError {
+    const locations = findings.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+    const [first] = locations;
+    const more = locations.length > 1 ? ` (and ${locations.length - 1} more)` : '';
+    const where = first?.line === undefined ? '' : `:${first.line}:${first.column ?? 1}`;
+    return new BerthError('invalid', 'compose.invalid', `${this.#file}${where}: ${first?.message ?? ''}${more}`, {
+      locations,
+      remedy: 'Correct the file; docs/compose.md lists what is supported.',
+    });
+  }
+
+  /** The place with its alias followed. */
+  #follow(place: Place): Place {
+    let { node } = place;
+    while (isAlias(node)) {
+      this.#aliases += 1;
+      const target = this.#aliases > MAX_ALIASES ? undefined : node.resolve(this.#document);
+      if (target === undefined) {
+        this.fail(
+          place,
+          `the alias *${node.source} ${this.#aliases > MAX_ALIASES ? 'is one too many' : 'has no anchor'}`,
+        );
+        throw new TooMany();
+      }
+      node = target;
+    }
+    return { node, path: place.path };
+  }
+
+  #wrongType(place: Place, expected: string): undefined {
+    const { node } = this.#follow(place);
+    const found = isMap(node)
+      ? 'a mapping'
+      : isSeq(node)
+        ? 'a list'
+        : isScalar(node)
+          ? scalarText(node.value)
+          : 'nothing';
+    return this.fail(place, `expected ${expected}, found ${found}`);
+  }
+
+  isMap(place: Place): boolean {
+    return isMap(this.#follow(place).node);
+  }
+
+  isList(place: Place): boolean {
+    return isSeq(this.#follow(place).node);
+  }
+
+  isNull(place: Place): boolean {
+    const { node } = this.#follow(place);
+    return node === null || (isScalar(node) && node.value === null);
+  }
+
+  /** The members of a mapping, merge keys (`<<`) followed, in order. */
+  entries(place: Place, expected: string): Entry[] | undefined {
+    const { node } = this.#follow(place);
+    if (!isMap(node)) return this.#wrongType(place, expected);
+    const found = new Map<string, Entry>();
+    const merged: Entry[] = [];
+    for (const pair of node.items as Pair<Node, Node | null>[]) {
+      const key = isScalar(pair.key) && typeof pair.key.value !== 'symbol' ? String(pair.key.value) : undefined;
+      if (isScalar(pair.key) && typeof pair.key.value === 'symbol') merged.push(...this.#merge(place, pair.value));
+      else if (key === undefined) this.fail(place, 'a key must be a text', pair.key);
+      else if (key === '<<') merged.push(...this.#merge(place, pair.value));
+      else found.set(key, { key, keyNode: pair.key, node: pair.value, path: join(place.path, key) });
+    }
+    for (const entry of merged) if (!found.has(entry.key)) found.set(entry.key, entry);
+    return [...found.values()];
+  }
+
+  #merge(place: Place, node: Node | null): Entry[] {
+    this.#aliases += 1; // a mapping that merges itself must come to an end
+    const source = this.#follow({ node, path: place.path }).node;
+    const sources = isSeq(source) ? (source.items as Node[]) : [source];
+    return sources.flatMap((one) => this.entries({ node: one, path: place.path }, 'a mapping to merge') ?? []);
+  }
+
+  /** The members of a mapping by key; each other one is a finding that names what is supported. */
+  members(place: Place, supported: readonly string[], allow = (_key: string): boolean => false) {
+    const entries = this.entries(place, `a mapping of ${supported.join(', ')}`);
+    if (entries === undefined) return undefined;
+    for (const entry of entries) {
+      if (supported.includes(entry.key) || allow(entry.key)) continue;
+      const meant = suggest(entry.key, supported);
+      const hint = meant === undefined ? `supported here: ${supported.join(', ')}` : `did you mean ${meant}?`;
+      this.fail(entry, `this key is not supported; ${hint}`, entry.keyNode);
+    }
+    return new Map(entries.map((entry) => [entry.key, entry]));
+  }
+
+  list(place: Place, expected: string): Place[] | undefined {
+    const { node } = this.#follow(place);
+    if (!isSeq(node)) return this.#wrongType(place, expected);
+    return (node.items as Node[]).map((item, index) => ({ node: item, path: `${place.path}[${index}]` }));
+  }
+
+  /** A text, with `$$` made `$`; a number is none. */
+  text(place: Place, expected = 'a text'): string | undefined {
+    const { node } = this.#follow(place);
+    if (!isScalar(node) || typeof node.value !== 'string') return this.#wrongType(place, expected);
+    return this.#clean(place, node.value);
+  }
+
+  /** A text, number or boolean as the text that was written. */
+  scalar(place: Place, expected = 'a text, number or boolean'): string | undefined {
+    const { node } = this.#follow(place);
+    if (
+      !isScalar(node) ||
+      node.value === null ||
+      !['string', 'number', 'boolean', 'bigint'].includes(typeof node.value)
+    ) {
+      return this.#wrongType(place, expected);
+    }
+    return typeof node.value === 'string' ? this.#clean(place, node.value) : (node.source ?? scalarText(node.value));
+  }
+
+  #clean(place: Place, value: string): string | undefined {
+    if (value.includes('\0')) return this.fail(place, 'a text must not hold a NUL character');
+    const unescaped = unescapeDollars(value);
+    if (unescaped.kind === 'plain') return unescaped.text;
+    return this.fail(place, `${unescaped.found}: variables are not supported; write $$ for a literal $`);
+  }
+
+  integer(place: Place, min: number, max: number): number | undefined {
+    const { node } = this.#follow(place);
+    const value = isScalar(node) ? node.value : undefined;
+    const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+    if (typeof number !== 'number' || !Number.isInteger(number) || number < min || number > max) {
+      return this.#wrongType(place, `a whole number from ${min} to ${max}`);
+    }
+    return number;
+  }
+
+  boolean(place: Place): boolean | undefined {
+    const { node } = this.#follow(place);
+    if (!isScalar(node) || typeof node.value !== 'boolean') return this.#wrongType(place, 'true or false');
+    return node.value;
+  }
+}
+
+function scalarText(value: unknown): string {
+  return value === null ? 'nothing' : JSON.stringify(typeof value === 'bigint' ? Number(value) : value).slice(0, 80);
+}
+
+function join(path: string, key: string): string {
+  return path === '' ? key : `${path}.${key}`;
+}
