@@ -8,7 +8,7 @@ import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
 import { createImageStore } from './image/local-store.ts';
-import { createLauncher } from './launcher/spawn-client.ts';
+import { createLauncher } from './launcher/client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork } from './network/bridge-network.ts';
 import { prepareCgroupTree } from './os/cgroup.ts';
