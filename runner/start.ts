@@ -8,7 +8,7 @@ import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
 import { createImageStore } from './image/local-store.ts';
-import { createLauncher } from './launcher/client.ts';
+import { createLauncher } from './launcher/spawn-client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork } from './network/bridge-network.ts';
 import { prepareCgroupTree } from './os/cgroup.ts';
@@ -51,6 +51,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
       cgroupRoot: cgroup.mountPoint,
       cacheDirectory: join(path, 'cache'),
       controllers: cgroup.controllers,
+      onWarning: (container, text) => log.warn(text, { container }),
     }),
   );
   const unpackBinary = await binary('berth-unpack');

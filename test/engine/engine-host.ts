@@ -14,7 +14,7 @@ import { createEngine } from '../../runner/container/create-engine.ts';
 import type { Engine, LogEntry, LogOptions } from '../../runner/container/engine.ts';
 import { instanceId, openRunnerDatabase } from '../../runner/database.ts';
 import { createImageStore } from '../../runner/image/local-store.ts';
-import { createLauncher } from '../../runner/launcher/client.ts';
+import { createLauncher } from '../../runner/launcher/spawn-client.ts';
 import type { ExecRequest } from '../../runner/launcher/launcher.ts';
 import { createNetwork, removeNetwork } from '../../runner/network/bridge-network.ts';
 import { prepareCgroupTree, removeCgroup } from '../../runner/os/cgroup.ts';
@@ -34,6 +34,8 @@ const images = await createImageStore({
 await using launcher = await createLauncher({
   binary: join(binaries, 'berth-launcher'),
   cgroupRoot: cgroup.mountPoint,
+  cacheDirectory: join(root, 'cache'),
+  controllers: cgroup.controllers,
 });
 await using network = await createNetwork({ database, launcher, instance });
 await using engine = await createEngine({

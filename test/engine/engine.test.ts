@@ -182,7 +182,7 @@ test('a published port is reachable while the container is healthy, and taken fo
   await expect(fetchPage()).rejects.toThrow('wget');
   await engine.call('exec', web.id, { args: ['touch', '/tmp/ok'] });
   await until(web.id, ({ health }) => health === 'healthy');
-  expect(await fetchPage()).toBe('hello\n');
+  await expect.poll(() => fetchPage().catch(() => ''), { timeout: 20_000 }).toBe('hello\n');
   const other = await create('sleep 1000', { ports });
   await expect(engine.call('start', other.id)).rejects.toEqual(rejection('port.taken', /8080/));
   await engine.call('exec', web.id, { args: ['rm', '/tmp/ok'] });
