@@ -4,7 +4,8 @@ import type { Assignment } from '#shared/model/assignment.ts';
 import type { RestartPolicy } from '#shared/model/service.ts';
 import { isTerminal, type AssignedTask, type TaskStatus } from '#shared/model/task.ts';
 import type { ContainerRecord } from '../container/engine.ts';
-import { OUTCOME_RETENTION_MS, planSteps, type Plan, type PlanInput } from './plan.ts';
+import type { Plan, PlanInput } from './draft.ts';
+import { OUTCOME_RETENTION_MS, planSteps } from './plan.ts';
 import { slotKey, type SlotKey } from './slot.ts';
 import type { Step } from './step.ts';
 
