@@ -14,7 +14,7 @@ import { createEngine } from '../../runner/container/create-engine.ts';
 import type { Engine, LogEntry, LogOptions } from '../../runner/container/engine.ts';
 import { instanceId, openRunnerDatabase } from '../../runner/database.ts';
 import { createImageStore } from '../../runner/image/local-store.ts';
-import { createLauncher } from '../../runner/launcher/spawn-client.ts';
+import { createLauncher } from '../../runner/launcher/client.ts';
 import type { ExecRequest } from '../../runner/launcher/launcher.ts';
 import { createNetwork, removeNetwork } from '../../runner/network/bridge-network.ts';
 import { prepareCgroupTree, removeCgroup } from '../../runner/os/cgroup.ts';
