@@ -178,7 +178,7 @@ test('a published port is reachable while the container is healthy, and taken fo
   const web = await started('echo hello > /tmp/index.html; httpd -f -p 80 -h /tmp', { ports, healthcheck });
   expect(web.health).toBe('starting');
   const address = (await engine.call('place')).gateway;
-  const fetchPage = () => host.run('busybox', 'wget', '-q', '-T', '2', '-O', '-', `http://${address}:8080/`);
+  const fetchPage = () => host.run('busybox', 'wget', '-q', '-O', '-', `http://${address}:8080/`);
   await expect(fetchPage()).rejects.toThrow('wget');
   await engine.call('exec', web.id, { args: ['touch', '/tmp/ok'] });
   await until(web.id, ({ health }) => health === 'healthy');
