@@ -93,8 +93,8 @@ export class Client {
     return this.#json(createdToken, { method: 'POST', path: '/v1/tokens', body });
   }
 
-  async removeToken(id: string): Promise<void> {
-    await this.#send({ method: 'DELETE', path: `/v1/tokens/${encodeURIComponent(id)}` });
+  async removeToken(name: string): Promise<void> {
+    await this.#send({ method: 'DELETE', path: `/v1/tokens/${encodeURIComponent(name)}` });
   }
 
   /** The first admin token; the address carries the bootstrap secret in place of a token. */

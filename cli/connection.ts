@@ -31,7 +31,7 @@ export function checkedUrl(text: string): string {
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
   if (url === undefined || !isHttp || url.username !== '') {
     throw new BerthError('invalid', 'cli.usage', `"${text}" is not the URL of a control plane`, {
-      remedy: 'Write it as https://berth.example.com or http://127.0.0.1:7070.',
+      remedy: 'Write it as https://berth.example.com or http://127.0.0.1:7700.',
     });
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;

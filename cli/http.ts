@@ -112,6 +112,9 @@ function refusal(address: ControlPlaneAddress, request: ApiRequest, status: numb
   return new BerthError(error.kind, error.code, error.message, {
     cause: error,
     locations: error.locations,
-    remedy: `Log in again: berth login ${address.url} --token-stdin`,
+    remedy:
+      request.path === '/v1/bootstrap'
+        ? 'The control plane keeps it in `bootstrap-secret` in its data directory.'
+        : `Log in again: berth login ${address.url} --token-stdin`,
   });
 }

@@ -155,7 +155,7 @@ test("what is wrong in a Compose file is told at the user's own file and line", 
   expect(result).toMatchObject({
     exitCode: EXIT.invalid,
     stdout: '',
-    stderr: 'berth: the Compose file has 1 mistake\nmy.yaml:3:5: services.web has no key "imagee"\n',
+    stderr: 'berth: my.yaml is not applied: 1 mistake\nmy.yaml:3:5: services.web has no key "imagee"\n',
   });
 });
 

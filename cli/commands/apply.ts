@@ -11,8 +11,9 @@ export const apply = defineCommand({
   name: 'apply',
   summary: 'Make a stack be what a Compose file says',
   description:
-    'The name of the stack is --stack, else the `name` in the file, else the name of the directory of the file. The\n' +
-    'supported part of Compose is in docs/concepts.md; anything beyond it is an error at its line, and nothing changes.',
+    'The name of the stack is --stack, else the `name` in the file, else the name of the directory of the file; a file\n' +
+    'that has a name is applied under that name only. The supported part of Compose is in docs/compose.md; anything\n' +
+    'beyond it is an error at its line, and nothing changes.',
   options: {
     file: {
       kind: 'value',
@@ -70,7 +71,10 @@ async function send(
 
 /** The control plane knows the text, not the file: its places get the name that the user gave. */
 function inFile(error: BerthError, shownPath: string): BerthError {
-  return new BerthError(error.kind, error.code, error.message, {
+  const count = error.locations.length;
+  if (count === 0) return error;
+  const message = `${shownPath} is not applied: ${count === 1 ? '1 mistake' : `${count} mistakes`}`;
+  return new BerthError(error.kind, error.code, message, {
     cause: error,
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
     locations: error.locations.map((place) => ({ ...place, path: shownPath })),

@@ -2,6 +2,7 @@ import { BerthError, errorText } from '#shared/errors.ts';
 import { execTrailer } from '#shared/relay/header.ts';
 import { encodeLine } from '#shared/relay/lines.ts';
 import type { RelayStream } from '#shared/relay/stream.ts';
+import type { Client } from '../client.ts';
 import { defineCommand, type Session } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { formatError } from '../error-text.ts';
@@ -45,29 +46,28 @@ export const exec = defineCommand({
         remedy: 'Leave out -t: berth exec -i …',
       });
     }
-    const client = await session.connect();
-    const { tasks } = await client.tasks();
-    const wish: ExecWish = {
-      taskId: findTask(args.TASK, tasks).id,
-      command: args.COMMAND,
-      tty: options.tty,
-      stdin: options.interactive,
-      environment: Object.fromEntries(options.env),
-      user: options.user,
-      workingDirectory: options.workdir,
-    };
     try {
-      return await runExec(session, wish);
+      const client = await session.connect();
+      const { tasks } = await client.tasks();
+      return await runExec(session, client, {
+        taskId: findTask(args.TASK, tasks).id,
+        command: args.COMMAND,
+        tty: options.tty,
+        stdin: options.interactive,
+        environment: Object.fromEntries(options.env),
+        user: options.user,
+        workingDirectory: options.workdir,
+      });
     } catch (error) {
       if (session.signal.aborted) throw error;
+      // Any other code could be the command's own.
       terminal.error.write(formatError(error));
       return EXIT.execFailed;
     }
   },
 });
 
-async function runExec({ terminal, signal, connect }: Session, wish: ExecWish): Promise<number> {
-  const client = await connect();
+async function runExec({ terminal, signal }: Session, client: Client, wish: ExecWish): Promise<number> {
   const copies = new Copies();
   const onStream = (stream: RelayStream): void => {
     copies.add(copyOut(stream, terminal.error));

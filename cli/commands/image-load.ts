@@ -21,15 +21,16 @@ export const imageLoad = defineCommand({
   description:
     'The archive is one of `docker save`, an OCI layout in a tar, or a tar of a root file system; plain or gzip. Without\n' +
     '--host it goes to every ready host, all at once.',
+  args: { ARCHIVE: { arity: 'optional', summary: 'The archive, as --input' } },
   options: {
     input: { kind: 'value', short: 'i', metavar: 'FILE', summary: 'The archive (default, and -: stdin)', parse: text },
     host: { kind: 'list', metavar: 'HOST', summary: 'Only into this host', parse: text },
   },
-  examples: ['berth image load -i hello.tar', 'docker save hello:1 | berth image load --host alpha'],
-  async handler({ options, session }) {
+  examples: ['berth image load hello.tar', 'docker save hello:1 | berth image load --host alpha'],
+  async handler({ args, options, session }) {
     const client = await session.connect();
     const hosts = await chooseHosts(client, options.host);
-    await using archive = await openArchive(options.input, hosts.length, session);
+    await using archive = await openArchive(options.input ?? args.ARCHIVE, hosts.length, session);
     const progress = new LoadProgress(session, archive.sizeBytes);
     const results = await Promise.allSettled(
       hosts.map((host) => loadInto(session, client, host, archive, progress.of(host))),

@@ -12,7 +12,7 @@ export const login = defineCommand({
     'The token is tried before it is stored, in a file of mode 0600. With --bootstrap the first admin token of a new\n' +
     'cluster is made; the control plane prints where its bootstrap secret is when it starts. A token on the command line\n' +
     'can be seen by other users of the machine: prefer --token-stdin, or BERTH_TOKEN.',
-  args: { URL: { arity: 'one', summary: 'Such as https://berth.example.com or http://127.0.0.1:7070' } },
+  args: { URL: { arity: 'one', summary: 'Such as https://berth.example.com or http://127.0.0.1:7700' } },
   options: {
     token: { kind: 'value', metavar: 'T', summary: 'The token (default: BERTH_TOKEN)', parse: text },
     'token-stdin': { kind: 'flag', summary: 'Read the token from standard input' },
@@ -24,7 +24,7 @@ export const login = defineCommand({
     },
     name: { kind: 'value', metavar: 'NAME', summary: 'Name of the context (default: host of the URL)', parse: text },
   },
-  examples: ['berth login http://127.0.0.1:7070 --token-stdin < token', 'berth login $URL --bootstrap $SECRET'],
+  examples: ['berth login http://127.0.0.1:7700 --token-stdin < token', 'berth login $URL --bootstrap $SECRET'],
   async handler({ args, options, session }) {
     const url = checkedUrl(args.URL);
     const ways = [options.token !== undefined, options['token-stdin'], options.bootstrap !== undefined];

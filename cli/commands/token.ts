@@ -42,23 +42,22 @@ export const tokenLs = defineCommand({
     const { tokens } = await (await connect()).tokens();
     if (options.json) return terminal.json({ tokens });
     const rows = tokens.map((token) => [
-      token.id,
       token.name,
       token.scope,
       formatMoment(token.createdAtMs),
       token.expiresAtMs === undefined ? 'never' : formatMoment(token.expiresAtMs),
     ]);
-    await terminal.write(formatTable(['id', 'name', 'scope', 'created', 'expires'], rows));
+    await terminal.write(formatTable(['name', 'scope', 'created', 'expires'], rows));
   },
 });
 
 export const tokenRm = defineCommand({
   name: 'token rm',
   summary: 'Revoke a token; it is refused from then on',
-  args: { ID: { arity: 'one', summary: 'Id of the token, from `berth token ls`' } },
+  args: { NAME: { arity: 'one', summary: 'Name of the token, from `berth token ls`' } },
   async handler({ args, options, session: { terminal, connect } }) {
-    await (await connect()).removeToken(args.ID);
-    if (options.json) await terminal.json({ removed: args.ID });
-    else await terminal.note(`Revoked the token ${args.ID}.`);
+    await (await connect()).removeToken(args.NAME);
+    if (options.json) await terminal.json({ removed: args.NAME });
+    else await terminal.note(`Revoked the token ${args.NAME}.`);
   },
 });

@@ -8,6 +8,7 @@ import { hostByName, listHosts, liveTaskCounts, updateHost, type HostRow } from 
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
 import { imagesOfHosts } from './images.ts';
+import { pokeHub } from './poke.ts';
 import { answers, noContent } from './problem.ts';
 
 const params = z.object({ name: objectName });
@@ -80,7 +81,7 @@ function addDelete(app: Api, api: ApiContext): void {
       return { statements: [removed, ...appendEvents(db, nowMs, [event])], result: host.id };
     });
     await api.hub.revoke(id);
-    await api.hub.poke();
+    await pokeHub(api.hub);
     return context.body(null, 204);
   });
 }

@@ -8,6 +8,7 @@ import { currentRevisions, type RevisionRow } from '../store/stacks.ts';
 import { liveTasks } from '../store/tasks.ts';
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
+import { pokeHub } from './poke.ts';
 import { answers, body, noContent } from './problem.ts';
 import { countRunning, type RunningCounts } from './running.ts';
 
@@ -76,7 +77,7 @@ function addApply(app: Api, api: ApiContext): void {
     const config = parseCompose(compose, context.req.valid('param').name);
     const by = { ...api, cause: tokenCause(context.get('token')) };
     const applied = await applyStack(by, config, { message, expectedRevision });
-    if (applied.changed) await api.hub.poke();
+    await pokeHub(api.hub);
     return context.json(applied, 200);
   });
   const scale = createRoute({
@@ -91,7 +92,7 @@ function addApply(app: Api, api: ApiContext): void {
     const { name, service } = context.req.valid('param');
     const by = { ...api, cause: tokenCause(context.get('token')) };
     const applied = await scaleService(by, name, service, context.req.valid('json').replicas);
-    if (applied.changed) await api.hub.poke();
+    await pokeHub(api.hub);
     return context.json(applied, 200);
   });
 }
@@ -108,7 +109,7 @@ function addDelete(app: Api, api: ApiContext): void {
   app.openapi(route, async (context) => {
     const { name } = context.req.valid('param');
     await deleteStack({ ...api, cause: tokenCause(context.get('token')) }, name);
-    await api.hub.poke();
+    await pokeHub(api.hub);
     return context.body(null, 204);
   });
 }

@@ -33,6 +33,9 @@ const logBaseName = 'container.log';
 
 const sigkill = 'SIGKILL';
 
+/** When the end of a run could not be recorded. */
+const settleRetryMs = 1000;
+
 /*
  * Invariants: all that changes one container runs in its queue, one after the other; a signal and an exec do not wait in
  * it, since they must reach a container that is being stopped. `live` has exactly the containers to whose shim we are
@@ -206,7 +209,12 @@ export class ContainerEngine implements Engine, AsyncDisposable {
   readonly #onExit = (id: string, entry: LiveContainer, end: RunEnd): void => {
     this.#inBackground(id, async () => {
       if (this.#context.live.get(id) !== entry) return; // settled by the operation that ended it
-      await settleRun(this.#context, id, end);
+      try {
+        await settleRun(this.#context, id, end);
+      } catch (error) {
+        setTimeout(this.#onExit, settleRetryMs, id, entry, end).unref();
+        throw error;
+      }
       await this.#publisher.request();
     });
   };

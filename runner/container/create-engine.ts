@@ -1,11 +1,13 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { release } from 'node:os';
+import { cpus, release } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher } from '../launcher/launcher.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import { hostArchitecture } from '../os/facts.ts';
+import { thermalThrottlePath } from '../security/paths.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { Engine } from './engine.ts';
 import type { Clock, EngineLog } from './engine-context.ts';
@@ -38,6 +40,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Asy
       store: new ContainerStore(options.database),
       architecture: hostArchitecture(),
       kernel: release(),
+      hostMaskedPaths: cpus()
+        .map((_, cpu) => thermalThrottlePath(cpu))
+        .filter((path) => existsSync(path)),
       live: new Map(),
     },
     options.database,

@@ -31,6 +31,8 @@ export interface EngineContext {
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
+  /** Paths that are masked in containers because this host has them. */
+  readonly hostMaskedPaths: readonly string[];
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly live: Map<string, LiveContainer>;

@@ -53,6 +53,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
       controllers: context.cgroup.controllers,
       architecture: context.architecture,
       kernel: context.kernel,
+      hostMaskedPaths: context.hostMaskedPaths,
     }),
     lowerDirectories: image.layerDirectories,
     upperDirectory: paths.upper,

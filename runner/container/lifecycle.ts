@@ -74,6 +74,7 @@ export function recordRunning(
 ): LiveContainer {
   const entry: LiveContainer = { shim, health: undefined };
   context.live.set(record.id, entry);
+  void exitOf(context, record.id, shim).then((end) => watcher(record.id, entry, end));
   const health = record.config.healthcheck === undefined ? 'none' : record.health;
   context.store.update(record.id, {
     state: 'running',
@@ -81,7 +82,6 @@ export function recordRunning(
     startedAtMs,
     health: record.config.healthcheck !== undefined && health === 'none' ? 'starting' : health,
   });
-  void exitOf(context, record.id, shim).then((end) => watcher(record.id, entry, end));
   return entry;
 }
 
@@ -108,10 +108,13 @@ export async function lostRun(context: EngineContext, id: string, why: string): 
   };
 }
 
-/** Takes away what a run had, records its end, and whether and when the policy starts the container again. */
-export async function settleRun(context: EngineContext, id: string, end: RunEnd): Promise<StoredContainer> {
+/**
+ * Takes away what a run had, records its end, and whether and when the policy starts the container again. The
+ * connection goes last: while there is one, a record that could not be written (disk full) is tried again.
+ */
+export async function settleRun(context: EngineContext, id: string, end: RunEnd): Promise<void> {
   const { store, network } = context;
-  await disconnect(context, id);
+  context.live.get(id)?.health?.[Symbol.dispose]();
   await attempt(context, id, () => removeCgroup(cgroupDirectory(context, id)));
   const record = store.require(id);
   const decision = decideRestart({
@@ -131,10 +134,12 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
     finishedAtMs: end.finishedAtMs,
   } as const;
   if (decision.kind === 'restart') {
-    return store.update(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
+    store.update(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
+  } else {
+    await attempt(context, id, () => network.release(id));
+    store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, address: undefined });
   }
-  await attempt(context, id, () => network.release(id));
-  return store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, address: undefined });
+  await disconnect(context, id);
 }
 
 /** Ends the connection to a container's shim, and its health checks. */

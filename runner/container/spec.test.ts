@@ -24,6 +24,7 @@ const context: SpecContext = {
   controllers: ['memory', 'pids'],
   architecture: 'amd64',
   kernel: '6.1.0',
+  hostMaskedPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
 };
 
 test("the defaults are Docker's", () => {
@@ -54,6 +55,7 @@ test("the defaults are Docker's", () => {
   expect(spec.mounts.find(({ destination }) => destination === '/sys/fs/cgroup')?.options).toContain('ro');
   expect(spec.mounts.find(({ destination }) => destination === '/dev/shm')?.options).toContain('size=67108864');
   expect(spec.linux.maskedPaths).toContain('/proc/kcore');
+  expect(spec.linux.maskedPaths).toContain('/sys/devices/system/cpu/cpu0/thermal_throttle');
   expect(spec.linux.readonlyPaths).toContain('/proc/sys');
   expect(spec.process.cwd).toBe('/');
   expect(spec.linux.resources).toEqual({});

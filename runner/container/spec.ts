@@ -19,6 +19,8 @@ export interface SpecContext {
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
+  /** Paths that are masked because this host has them. */
+  readonly hostMaskedPaths: readonly string[];
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -58,7 +60,7 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
       cgroupsPath: context.cgroupsPath,
       resources: resources(config, context.controllers),
       seccomp: seccompProfile({ ...context, capabilities: defaultCapabilities }),
-      maskedPaths,
+      maskedPaths: maskedPaths(context.hostMaskedPaths),
       readonlyPaths,
       // The network namespace is the container's own, so that it may bind low ports and ping without a capability.
       sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' },

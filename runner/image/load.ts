@@ -25,11 +25,20 @@ export interface LoadOptions extends UnpackOptions {
 }
 
 async function unpackArchive(archive: Readable, directory: string, options: LoadOptions): Promise<UnpackedLayer> {
-  const { stream, description } = await openArchiveSource(archive);
-  const report = await unpack(options.binary, directory, { kind: 'stream', stream }, options);
-  if (report.ok && report.sourceBytes > 0) return report;
-  if (report.ok || report.code === 'not-tar') throw unknownArchive(description);
-  throw unpackFailure('the archive', report);
+  const abort = (): void => void archive.destroy(new Error('the load was aborted'));
+  options.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const { stream, description } = await openArchiveSource(archive);
+    const report = await unpack(options.binary, directory, { kind: 'stream', stream }, options);
+    if (report.ok && report.sourceBytes > 0) return report;
+    if (report.ok || report.code === 'not-tar') throw unknownArchive(description);
+    throw unpackFailure('the archive', report);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', abort);
+  }
 }
 
 /** Tells the kinds apart by their marker files. A newer `docker save` has both; its manifest.json has the names. */
@@ -106,6 +115,7 @@ async function storeLayers(image: ArchiveImage, pinned: PinnedLayers, options: L
  * collection removes.
  */
 export async function loadArchive(archive: Readable, options: LoadOptions): Promise<readonly string[]> {
+  options.signal?.throwIfAborted();
   if (options.reference !== undefined) parseReference(options.reference); // refused before anything is read
   await using staging = await options.layers.stage();
   const directory = join(staging.path, 'archive');

@@ -252,11 +252,11 @@ describe('what is refused leaves nothing behind', () => {
     expect(await images.files()).toEqual({ layers: [], tmp: [] });
   });
 
-  test('a load that is aborted while it waits for more', async () => {
+  test.each([0, 100, 30_000])('a load that is aborted while it waits for more after %d bytes', async (length) => {
     await using images = await openTestImageStore();
     const controller = new AbortController();
     const stalled = new Readable({ read: () => undefined });
-    stalled.push(dockerArchive([hello]).subarray(0, 30_000));
+    if (length > 0) stalled.push(dockerArchive([hello]).subarray(0, length));
     const loading = images.store.load(stalled, { signal: controller.signal });
     setImmediate(() => controller.abort(new Error('enough')));
     await expect(loading).rejects.toThrow('enough');

@@ -63,21 +63,22 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
 
   return {
     async load(archive, loadOptions) {
+      let ids: readonly string[];
       try {
-        const ids = await loadArchive(archive, {
+        ids = await loadArchive(archive, {
           ...loadOptions,
           layers,
           records,
           binary: options.unpackBinary,
           limits: options.limits ?? defaultLayerLimits,
         });
-        changed();
-        const stored = ids.map((id) => records.byIdPrefix(id.slice('sha256:'.length)));
-        return stored.flatMap((image) => (image === undefined ? [] : [toRecord(image)]));
-      } catch (error) {
+      } finally {
+        // What a failed load made, or what a removal could not take while the load had it pinned.
         await collect();
-        throw error;
       }
+      changed();
+      const stored = ids.map((id) => records.byIdPrefix(id.slice('sha256:'.length)));
+      return stored.flatMap((image) => (image === undefined ? [] : [toRecord(image)]));
     },
     find(reference) {
       const image = findStored(reference);

@@ -11,6 +11,8 @@ import { encodeSeccompTable } from './seccomp-table.ts';
 const COMPILER_VERSION = 1;
 /** BPF_MAXINSNS instructions of 8 bytes. */
 const MAX_PROGRAM_BYTES = 4096 * 8;
+/** Profiles whose path is remembered, beyond which all are looked up on disk again. */
+const MAX_KNOWN = 256;
 
 async function compile(binary: string, table: Buffer): Promise<Buffer> {
   const child = spawn(binary, ['seccomp'], { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -34,7 +36,7 @@ async function compile(binary: string, table: Buffer): Promise<Buffer> {
 export class SeccompCache {
   readonly #binary: string;
   readonly #directory: string;
-  readonly #known = new WeakMap<SeccompProfile, Promise<string>>();
+  readonly #known = new Map<string, Promise<string>>();
 
   constructor(binary: string, directory: string) {
     this.#binary = binary;
@@ -47,11 +49,13 @@ export class SeccompCache {
    * @throws BerthError `seccomp.invalid`
    */
   program(profile: SeccompProfile): Promise<string> {
-    const known = this.#known.get(profile);
+    const key = JSON.stringify(profile);
+    const known = this.#known.get(key);
     if (known !== undefined) return known;
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     const path = this.#find(profile);
-    this.#known.set(profile, path);
-    path.catch(() => this.#known.delete(profile));
+    this.#known.set(key, path);
+    path.catch(() => this.#known.delete(key));
     return path;
   }
 

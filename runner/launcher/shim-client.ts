@@ -106,7 +106,7 @@ export class ShimClient implements Shim {
     await this.#request('resize', SHIM_REQUEST.resize, size.rows, size.columns);
   }
 
-  exec(request: ExecRequest): Promise<ExecSession> {
+  async exec(request: ExecRequest): Promise<ExecSession> {
     const control: SessionControl = {
       resize: async (pid, size) => {
         await this.#request('resize exec', SHIM_REQUEST.execResize, pid, size.rows, size.columns);

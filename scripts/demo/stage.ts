@@ -9,7 +9,7 @@ import { createPlayground, type Machine, type Playground } from './playground.ts
 
 const repository = join(import.meta.dirname, '..', '..');
 const berth = join(repository, 'bin', 'berth');
-const CONTROL_PLANE_PORT = 7070;
+const CONTROL_PLANE_PORT = 7700;
 const TAIL_LINES = 40;
 const TAG_LENGTH = 5;
 

@@ -7,7 +7,8 @@ export function encodeLine(value: unknown): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The newline-ended JSON lines of a byte stream, checked. A last line without its newline counts as a line.
+ * The newline-ended JSON lines of a byte stream, checked. A last line without its newline counts as a line. Giving up
+ * early does not cancel the stream, so that its owner can say why.
  *
  * @throws BerthError `relay.malformed` for a line that is over `maxLineBytes`, no JSON, or not of the schema
  */
@@ -18,7 +19,7 @@ export async function* readLines<Schema extends z.ZodType>(
 ): AsyncGenerator<z.infer<Schema>, void, undefined> {
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const chunk of readable) {
+  for await (const chunk of readable.values({ preventCancel: true })) {
     rest += decoder.decode(chunk, { stream: true });
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node
 import { join, resolve } from 'node:path';
 import type { RuntimeSpec, SeccompProfile } from '#shared/oci/runtime-spec.ts';
 import type { Launcher, LaunchRequest, LinkSpec } from '../../runner/launcher/launcher.ts';
-import { createLauncher, type LauncherOptions } from '../../runner/launcher/spawn-client.ts';
+import { createLauncher, type LauncherOptions } from '../../runner/launcher/client.ts';
 
 export const repository = resolve(import.meta.dirname, '../..');
 export const binary = join(repository, 'build/bin/berth-launcher');
@@ -169,6 +169,7 @@ export class Laboratory implements AsyncDisposable {
   }
 
   static async open(options: Partial<LauncherOptions> = {}): Promise<Laboratory> {
+    execFileSync('make', ['-s', '-f', 'runner/launcher/launcher.mk', 'build/bin/berth-launcher'], { cwd: repository });
     const directory = await mkdtemp('/tmp/berth-launcher-');
     const rootfs = join(directory, 'rootfs');
     await makeRootfs(rootfs);

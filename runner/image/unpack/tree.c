@@ -309,7 +309,8 @@ void tree_add(struct tree *tree, struct input *input, const struct entry *entry)
 		fail("too-large", entry->name, "its path has more than %llu components",
 		     (unsigned long long)tree->limits->depth);
 	path_split(path, parent_path, &base);
-	if (strlen(base) > NAME_MAX)
+	/* A whiteout may hide the longest name; its own is then longer, but never made. */
+	if (strlen(base) > NAME_MAX + (whiteout_name(base) ? WHITEOUT_PREFIX_BYTES : 0))
 		fail("name-too-long", entry->name, "a file name of more than %d bytes", NAME_MAX);
 	int parent = open_parent(tree, parent_path, entry);
 	if (whiteout_name(base)) {

@@ -11,6 +11,8 @@
  * Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"): a character device 0:0, and
  * trusted.overlay.opaque on a directory.
  */
+#define WHITEOUT_PREFIX_BYTES 4 /* ".wh." */
+
 bool whiteout_name(const char *base);
 void whiteout_add(struct tree *tree, const struct entry *entry, const char *parent_path, int parent, const char *base);
 bool whiteout_is(const struct stat *found);

@@ -48,18 +48,18 @@ class SpawnClient implements Launcher {
     this.#seccomp = new SeccompCache(options.binary, options.cacheDirectory);
   }
 
+  /** The spawner, started again if it has died. */
   async start(): Promise<SpawnerProcess> {
-    if (this.#disposed) throw new BerthError('conflict', 'launcher.closed', 'launch: the launcher has been closed');
-    const running = await this.#spawner?.catch(() => undefined);
-    if (running?.alive === true) return running;
-    // Another caller may have begun a new one while we waited for the old.
-    const next = this.#spawner;
-    const replaced = next === undefined ? undefined : await next.catch(() => undefined);
-    if (next !== undefined && replaced?.alive === true) return replaced;
-    const fresh = SpawnerProcess.start(this.#options.binary);
-    this.#spawner = fresh;
-    fresh.catch(() => {}); // its callers see it
-    return fresh;
+    for (;;) {
+      if (this.#disposed) throw new BerthError('conflict', 'launcher.closed', 'launch: the launcher has been closed');
+      const current = this.#spawner;
+      const spawner = await current?.catch(() => undefined);
+      if (spawner?.alive === true) return spawner;
+      if (current !== this.#spawner) continue; // another caller has begun a new one meanwhile
+      const fresh = SpawnerProcess.start(this.#options.binary);
+      this.#spawner = fresh;
+      return fresh;
+    }
   }
 
   async launch(request: LaunchRequest): Promise<Shim> {
