@@ -32,7 +32,7 @@ export const containerConfig = z.object({
     .min(0)
     .default(64 * 1024 * 1024),
   rlimits: z.array(z.object({ type: z.string(), soft: z.int(), hard: z.int() })).default([]),
-  /** The task that this container was made for. */
-  task: z.object({ id: z.string(), epoch: z.int() }).optional(),
+  /** The task that this container was made for, with its slot: `(serviceId, slot)` never runs twice on a host. */
+  task: z.object({ id: z.string(), epoch: z.int(), serviceId: z.string(), slot: z.int() }).optional(),
 });
 export type ContainerConfig = z.infer<typeof containerConfig>;

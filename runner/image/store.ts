@@ -20,7 +20,9 @@ export interface ImageStore {
    * `reference` names a rootfs tar, or overrides a single image's name.
    *
    * @throws BerthError `image.archive-corrupt` (digest mismatch, naming the blob), `image.archive-unknown`,
-   * `image.layer-escapes`, `image.layer-too-large`; nothing of a failed image becomes visible
+   * `image.layer-escapes`, `image.layer-too-large`, `image.wrong-platform`, `image.reference-invalid`,
+   * `image.reference-ambiguous`, `image.layer-unsupported`, `image.media-type-unsupported`, `image.no-space`; nothing of
+   * a failed archive becomes visible
    */
   load(
     archive: Readable,

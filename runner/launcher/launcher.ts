@@ -1,7 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
 import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 
-/** The container's end of a veth pair: addresses are IPv4 dotted quads. */
+/**
+ * The container's end of a veth pair: addresses are IPv4 dotted quads. The host end is a port of the bridge in hairpin
+ * mode (IFLA_BRPORT_MODE 1): where the kernel shows bridged frames to netfilter (net.bridge.bridge-nf-call-iptables, as
+ * other engines set it), a container reaches itself through its own published port only so.
+ */
 export interface LinkSpec {
   /** Bridge in the runner's network namespace to which the host end is attached. */
   readonly bridge: string;

@@ -13,10 +13,11 @@ export interface Endpoint {
 export interface Network {
   /** The container's address lease, made or found again; it lasts until `release`. */
   lease(containerId: string): Promise<LinkSpec>;
-  /** Ends the lease and removes the host end of the link; idempotent. */
+  /** Ends the lease and the container's port reservations, and removes the host end of the link; idempotent. */
   release(containerId: string): Promise<void>;
   /**
-   * Reserves the host ports for a group, before start.
+   * Reserves the host ports for a group, before start. `ports` replaces what the container had reserved, all or nothing;
+   * an empty list gives everything back (after its end).
    *
    * @throws BerthError `port.taken` naming port and holder (another group, or another process of the host)
    */

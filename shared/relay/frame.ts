@@ -4,9 +4,11 @@ import { BerthError } from '../errors.ts';
  * Relay frames: `u8 kind | u32 stream (big endian) | payload`, one frame a binary WebSocket message.
  *
  * Stream numbers: the client end opens odd ones, the host end even ones; 0 is the connection. WINDOW's payload is a
- * u32 of bytes granted, to one stream or (stream 0) to the connection; DATA spends both. OPEN's payload is a JSON
- * header (`streamHeader`), END's is empty or a JSON trailer, RESET's is a JSON `{ kind, code, message }`. DATA, END of
- * one direction leave the other one open.
+ * u32 of credit granted, to one stream or (stream 0) to the connection; DATA spends `dataCost` of both. OPEN's payload
+ * is a JSON header (`streamHeader`), END's is empty or a JSON trailer, RESET's is a JSON `{ kind, code, message }`. DATA,
+ * END of one direction leave the other one open. RESET gives up both: whoever receives one answers with RESET unless it
+ * has sent END or RESET on that stream before. A stream is over when both ends have sent END or RESET. The rules are
+ * enforced by `RelayLedger`, at both ends and in between.
  */
 export const FRAME = { open: 1, data: 2, window: 3, end: 4, reset: 5 } as const;
 export type FrameKind = keyof typeof FRAME;
@@ -19,8 +21,17 @@ export const MAX_PAYLOAD_BYTES = 64 * 1024;
 export const STREAM_WINDOW_BYTES = 256 * 1024;
 /** Credit that each direction of a new connection has before any WINDOW on stream 0. */
 export const CONNECTION_WINDOW_BYTES = 1024 * 1024;
-/** Most streams open at once in one relay. */
+/** Most streams open at once in one relay; each end may have opened half of them. */
 export const MAX_STREAMS = 64;
+/** Credit that a DATA frame costs beside its payload: roughly what it costs to hold, so that tiny frames are not free. */
+export const DATA_OVERHEAD_BYTES = 64;
+/** Longest payload of a RESET. */
+export const MAX_RESET_BYTES = 8 * 1024;
+
+/** The credit that a DATA frame with so many payload bytes spends, of its stream and of the connection. */
+export function dataCost(payloadBytes: number): number {
+  return payloadBytes + DATA_OVERHEAD_BYTES;
+}
 
 export interface Frame {
   readonly kind: FrameKind;

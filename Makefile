@@ -1,0 +1,59 @@
+# `make demo` and `make test` do all set-up themselves on a Debian machine with Node, npm, make and gcc.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+SHELL := /bin/sh
+
+.PHONY: help setup setup-test build check test unit system vm demo bench soak docs clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo         set everything up and run the main job for real (KEEP=1 stays up, EDGE=1 on workerd)"
+	@echo "make test         set everything up and run every check and test"
+	@echo "make check        formatting, lint and types only"
+	@echo "make unit|system|vm   one group of tests"
+	@echo "make bench        timings beside dockerd, runc and crun (installs them)"
+	@echo "make docs         write the generated pages of docs/ again"
+
+include runner/launcher/launcher.mk runner/image/unpack.mk
+
+setup:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh test
+
+# The C programs need the packages first, whoever asks for them.
+$(C_BINARIES): | setup
+
+build: setup $(C_BINARIES)
+
+check: setup
+	@oxfmt --check .
+	@oxlint --type-aware --deny-warnings
+	@tsc --noEmit
+
+unit: build
+	@vitest run --project unit
+
+system: build
+	@vitest run --project system
+
+vm: setup-test build
+	@test/vm/build-image.sh
+	@vitest run --project vm
+
+test: setup-test build check
+	@test/vm/build-image.sh
+	@vitest run
+
+demo: build
+	@node --disable-warning=ExperimentalWarning scripts/demo.ts
+
+bench: build
+	@bench/run.sh
+
+docs: setup
+	@node --disable-warning=ExperimentalWarning scripts/openapi.ts
+	@node --disable-warning=ExperimentalWarning scripts/cli-docs.ts
+
+clean:
+	rm -rf build

@@ -1,0 +1,89 @@
+import { BerthError } from '#shared/errors.ts';
+import { isTerminal } from '#shared/model/task.ts';
+import type { ServiceView, TaskView } from '#shared/api/stacks.ts';
+import type { z } from 'zod';
+import type { taskList } from '#shared/api/stacks.ts';
+import type { Client } from './client.ts';
+import type { Session } from './command.ts';
+import { taskName } from './task-reference.ts';
+
+/** How long `--wait` waits when it is not told. */
+export const DEFAULT_WAIT_MS = 300_000;
+/** How long one question to the event log may be held; it is asked again until the deadline. */
+const EVENT_WAIT_MS = 2000;
+
+type Tasks = z.infer<typeof taskList>;
+
+/** What keeps a stack from being what was asked for: one line a reason; none when it is; pure. */
+export function unmet(services: readonly ServiceView[], { tasks, pending }: Tasks): readonly string[] {
+  const missing = services
+    .filter(({ spec, runningReplicas }) => runningReplicas !== spec.replicas)
+    .map(({ spec, runningReplicas }) => `${spec.name}: ${runningReplicas} of ${spec.replicas} run`);
+  const surplus = tasks
+    .filter((task) => !task.desired && !isTerminal(task.state))
+    .map((task) => `${taskName(task)} has not ended yet`);
+  if (missing.length === 0) return surplus;
+  const waiting = pending.map((slot) => `${slot.service}.${slot.slot} waits for a host: ${slot.reason}`);
+  const troubled = tasks.filter((task) => task.state !== 'running' && task.message !== '').map(trouble);
+  return [...missing, ...surplus, ...waiting, ...troubled];
+}
+
+function trouble(task: TaskView): string {
+  return `${taskName(task)} is ${task.state} on ${task.host?.name ?? 'no host'}: ${task.message}`;
+}
+
+/**
+ * Resolves when every replica of a stack runs (and is healthy, where a health check is set) and nothing else does.
+ *
+ * @throws BerthError `stack.not-converged` with the reasons when `timeoutMs` has passed
+ */
+export async function waitUntilRunning(
+  session: Session,
+  client: Client,
+  stack: string,
+  timeoutMs: number,
+): Promise<void> {
+  await waitFor(session, client, stack, timeoutMs, `stack ${stack} does not run as asked`, async () => {
+    const [{ services }, tasks] = await Promise.all([client.services({ stack }), client.tasks({ stack })]);
+    const line = services.map(({ spec, runningReplicas }) => `${spec.name} ${runningReplicas}/${spec.replicas}`);
+    session.terminal.progress(`waiting for ${stack}: ${line.join('  ')}`);
+    return unmet(services, tasks);
+  });
+}
+
+/** Resolves when no task of a stack is left alive. @throws BerthError `stack.not-converged` */
+export async function waitUntilGone(session: Session, client: Client, stack: string, timeoutMs: number): Promise<void> {
+  await waitFor(session, client, stack, timeoutMs, `stack ${stack} has not gone`, async () => {
+    const { tasks } = await client.tasks({ stack });
+    const alive = tasks.filter((task) => !isTerminal(task.state));
+    session.terminal.progress(`waiting for ${stack} to go: ${alive.length} left`);
+    return alive.map((task) => `${taskName(task)} is ${task.state} on ${task.host?.name ?? 'no host'}`);
+  });
+}
+
+async function waitFor(
+  { terminal }: Session,
+  client: Client,
+  stack: string,
+  timeoutMs: number,
+  failure: string,
+  reasons: () => Promise<readonly string[]>,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  let after = (await client.events({ limit: 1 })).cursor;
+  for (;;) {
+    const left = await reasons();
+    if (left.length === 0) break;
+    const remainingMs = deadline - performance.now();
+    if (remainingMs <= 0) {
+      throw new BerthError('unavailable', 'stack.not-converged', `${failure} after ${timeoutMs / 1000} s`, {
+        locations: left.map((message) => ({ path: stack, message })),
+        remedy: `See \`berth ps ${stack}\` and \`berth events\`; the control plane goes on trying.`,
+      });
+    }
+    // The event log wakes us as soon as something has happened; state is read afresh each time.
+    const waitMs = Math.ceil(Math.min(EVENT_WAIT_MS, remainingMs));
+    after = (await client.events({ after, limit: 1000, waitMs })).cursor;
+  }
+  terminal.clearProgress();
+}

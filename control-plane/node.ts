@@ -1,0 +1,128 @@
+import { mkdir } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { BerthError, errorText, isBerthError } from '#shared/errors.ts';
+import { createApp } from './app.ts';
+import { bootstrapSecret } from './node/bootstrap-secret.ts';
+import { DataLock } from './node/data-lock.ts';
+import { CONTROL_PLANE_HELP, parseControlPlaneOptions, type ControlPlaneOptions } from './node/options.ts';
+import { ClusterHub } from './session/hub.ts';
+import { problemResponse } from './session/hub-request.ts';
+import { InProcessRelays } from './session/in-process-relays.ts';
+import { NodeHostSockets, NodeWebSockets } from './session/node-ws.ts';
+import { TimerAlarm } from './session/timer-alarm.ts';
+import { upgradeNeeded, upgradeRoute } from './session/upgrade-route.ts';
+import { createCluster } from './store/cluster-store.ts';
+import { openEmbedded } from './store/embedded.ts';
+import { migrate } from './store/migrate.ts';
+
+/**
+ * `berth control-plane`: the control plane in one Node process, on an embedded database, until SIGTERM or SIGINT.
+ *
+ * @returns the exit code: 0 after a signal, 2 for wrong options, 1 when it could not start
+ */
+export async function runControlPlane(argv: readonly string[]): Promise<number> {
+  try {
+    const options = parseControlPlaneOptions(argv);
+    if (options === 'help') {
+      process.stdout.write(CONTROL_PLANE_HELP);
+      return 0;
+    }
+    const stop = signalled();
+    await using controlPlane = await startControlPlane(options);
+    process.stdout.write(
+      `berth control-plane: listening on ${controlPlane.url}\n` +
+        `first login: berth login ${controlPlane.url} --bootstrap "$(cat ${controlPlane.secretPath})"\n`,
+    );
+    await stop;
+    return 0;
+  } catch (error) {
+    const remedy = isBerthError(error) && error.remedy !== undefined ? `\n${error.remedy}` : '';
+    process.stderr.write(`berth control-plane: ${errorText(error)}${remedy}\n`);
+    return isBerthError(error) && error.kind === 'invalid' ? 2 : 1;
+  }
+}
+
+export interface ControlPlane extends AsyncDisposable {
+  /** `http://HOST:PORT`, with the port that was taken when 0 was asked for. */
+  readonly url: string;
+  /** The file of the bootstrap secret. */
+  readonly secretPath: string;
+}
+
+/**
+ * Starts all parts, each of which is stopped in the opposite order: connections first, then the database, then the lock.
+ *
+ * @throws BerthError `data.in-use` or `listen.failed`
+ */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const clock = Date.now;
+  const log = (line: string): void => console.error(`berth control-plane: ${line}`);
+  await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
+  await using parts = new AsyncDisposableStack();
+  parts.use(DataLock.take(options.dataDirectory));
+  const secret = await bootstrapSecret(options.dataDirectory);
+  const database = parts.use(await openEmbedded(join(options.dataDirectory, 'cluster.db')));
+  await migrate(database);
+
+  const sockets = new NodeHostSockets();
+  const relays = new InProcessRelays(clock);
+  const cluster = createCluster({ database, clock });
+  const alarm: TimerAlarm = new TimerAlarm(() => {
+    hub.wake().catch((error: unknown) => {
+      log(`the alarm's work failed, next try in 5 s: ${errorText(error)}`);
+      alarm.ensure(clock() + 5_000);
+    });
+  });
+  const hub: ClusterHub = new ClusterHub({ cluster, clock, sockets, alarm, relays, timing: options.timing, log });
+  parts.defer(() => hub.settle());
+  parts.use(alarm);
+  const app = createApp({ database, hub, clock, bootstrapSecret: secret.text });
+  const listener = getRequestListener(answering((request) => app.fetch(request)));
+  const server = createServer((request, response) => void listener(request, response));
+  parts.defer(() => closeServer(server));
+  parts.use(new NodeWebSockets(server, { hub, sockets, relays, clock, log }));
+  await hub.start();
+  const url = await listen(server, options);
+  const running = parts.move();
+  return { url, secretPath: secret.path, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** The app, but for the paths that are WebSockets'. */
+function answering(fetch: (request: Request) => Response | Promise<Response>) {
+  return (request: Request): Response | Promise<Response> => {
+    const { pathname } = new URL(request.url);
+    return upgradeRoute(pathname) === undefined ? fetch(request) : problemResponse(upgradeNeeded(pathname));
+  };
+}
+
+async function listen(server: Server, { host, port }: ControlPlaneOptions): Promise<string> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+  } catch (cause) {
+    throw new BerthError('unavailable', 'listen.failed', `cannot listen on ${host}:${port}: ${errorText(cause)}`, {
+      cause,
+      remedy: 'Choose another address with --listen HOST:PORT.',
+    });
+  }
+  const { address, family, port: taken } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections(); // among them readers of the event log, who wait long
+  await closed;
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+}

@@ -1,0 +1,53 @@
+import { BerthError } from '#shared/errors.ts';
+import { HEARTBEAT_MS, LEASE_MS } from '../core/lease.ts';
+import type { HostSocket } from './host-socket.ts';
+
+/** How patient a hub is, in milliseconds. */
+export interface HubTiming {
+  /** How often a host sends a heartbeat. */
+  readonly heartbeatMs: number;
+  /** How long a host counts as connected after its last answered heartbeat. */
+  readonly leaseMs: number;
+  /** How long a new connection has for its hello. */
+  readonly helloMs: number;
+}
+
+/** A lease is three heartbeats: two may be lost. */
+export const DEFAULT_TIMING: HubTiming = { heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS, helloMs: 10_000 };
+
+/** The default timing with another heartbeat or lease; a hello has no more time than a lease. */
+export function hubTiming(heartbeatMs: number | undefined, leaseMs = DEFAULT_TIMING.leaseMs): HubTiming {
+  const helloMs = Math.min(DEFAULT_TIMING.helloMs, leaseMs);
+  return { heartbeatMs: heartbeatMs ?? DEFAULT_TIMING.heartbeatMs, leaseMs, helloMs };
+}
+
+/** When this socket must be closed unless it is heard of before, and why; undefined when it is closed already. */
+export function deadlineOf(
+  socket: HostSocket,
+  timing: HubTiming,
+): { readonly atMs: number; readonly error: BerthError } | undefined {
+  const { session } = socket;
+  switch (session.phase) {
+    case 'challenged':
+      return {
+        atMs: session.openedAtMs + timing.helloMs,
+        error: new BerthError('invalid', 'host.silent', `control channel: no hello within ${timing.helloMs} ms`),
+      };
+    case 'ready':
+      return {
+        atMs: Math.max(session.welcomedAtMs, socket.lastHeartbeatMs ?? 0) + timing.leaseMs,
+        error: new BerthError(
+          'unavailable',
+          'host.silent',
+          `control channel: no heartbeat within ${timing.leaseMs} ms`,
+          {
+            remedy: 'Connect again; the lease of this host has ended.',
+          },
+        ),
+      };
+    case 'closed':
+      return undefined;
+    default:
+      return session satisfies never;
+  }
+}

@@ -1,0 +1,252 @@
+import { randomBytes } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { errorText } from '#shared/errors.ts';
+import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
+import { removeTree } from '../os/files.ts';
+import type { ContainerConfig } from './config.ts';
+import {
+  endUnhealthy,
+  isActive,
+  killContainer,
+  notRunning,
+  removeContainer,
+  stopContainer,
+  type StopOptions,
+} from './ending.ts';
+import { publishedEndpoints } from './endpoints.ts';
+import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts';
+import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
+import { HealthMonitor } from './health.ts';
+import { unknownImage } from './launch.ts';
+import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
+import { readLogs } from './logs.ts';
+import { OperationQueue } from './operation-queue.ts';
+import { makeContainerDirectories } from './paths.ts';
+import { Publisher } from './publisher.ts';
+import { recoverContainers } from './recovery.ts';
+import { RestartTimers } from './restart-timers.ts';
+import { processEnvironment } from './spec.ts';
+import { toRecord, type ContainerListener, type StoredContainer } from './state.ts';
+
+/** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
+const logBaseName = 'container.log';
+
+const sigkill = 'SIGKILL';
+
+/** When the end of a run could not be recorded. */
+const settleRetryMs = 1000;
+
+/*
+ * Invariants: all that changes one container runs in its queue, one after the other; a signal and an exec do not wait in
+ * it, since they must reach a container that is being stopped. `live` has exactly the containers to whose shim we are
+ * connected. Timers and published endpoints follow the records, they are never set by an operation.
+ */
+export class ContainerEngine implements Engine, AsyncDisposable {
+  readonly #context: EngineContext;
+  readonly #database: DatabaseSync;
+  readonly #queue = new OperationQueue();
+  readonly #publisher: Publisher;
+  readonly #timers: RestartTimers;
+  readonly #records: Disposable;
+  #disposed = false;
+
+  constructor(context: EngineContext, database: DatabaseSync) {
+    this.#context = context;
+    this.#database = database;
+    this.#publisher = new Publisher(context.network, () => publishedEndpoints(context.store.list()), context.log);
+    this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
+    this.#records = context.store.onChange((id) => {
+      this.#timers.update(id, context.store.get(id));
+    });
+  }
+
+  async recover(): Promise<void> {
+    const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
+    for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
+    for (const record of this.#context.store.list()) this.#timers.update(record.id, record);
+    await this.#publisher.request();
+    for (const [id, rest] of unfinished) {
+      if (rest === 'stop') this.#inBackground(id, () => this.#stopNow(id, {}));
+      if (rest === 'start') this.#inBackground(id, () => this.#startNow(id, 'asked'));
+    }
+  }
+
+  async create(config: ContainerConfig): Promise<ContainerRecord> {
+    const { store, images, clock } = this.#context;
+    if (images.find(config.imageId) === undefined) throw unknownImage(config.image);
+    const id = randomBytes(32).toString('hex');
+    const hostname = config.hostname === '' ? id.slice(0, 12) : config.hostname;
+    const record = store.insert(id, { ...config, hostname }, clock());
+    const paths = pathsOf(this.#context, id);
+    try {
+      await makeContainerDirectories(paths);
+    } catch (error) {
+      await removeTree(paths.directory);
+      store.delete(id);
+      throw error;
+    }
+    return toRecord(record);
+  }
+
+  start(id: string): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, () => this.#startNow(id, 'asked'));
+  }
+
+  stop(id: string, options: StopOptions = {}): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, () => this.#stopNow(id, options));
+  }
+
+  // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
+  async kill(id: string, signal: string): Promise<void> {
+    return killContainer(this.#context, id, signal);
+  }
+
+  async remove(id: string, options: { force?: boolean } = {}): Promise<void> {
+    const { store, live } = this.#context;
+    store.require(id);
+    // A stop under way would otherwise be waited for to its timeout.
+    if (options.force === true && live.has(id)) await killContainer(this.#context, id, sigkill).catch(() => undefined);
+    return this.#queue.run(id, async () => {
+      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options.force === true);
+      await this.#publisher.request();
+    });
+  }
+
+  async wait(id: string, options: { signal?: AbortSignal } = {}): Promise<number> {
+    const { store } = this.#context;
+    const { signal } = options;
+    const ended = (record: ContainerRecord): boolean => record.state !== 'running' && record.state !== 'starting';
+    let last: ContainerRecord = store.require(id);
+    if (ended(last)) return last.exitCode ?? 0;
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const abort = (): void => reject(signal?.reason as Error);
+    using _ = store.onChange((changed, record) => {
+      if (changed !== id) return;
+      last = record ?? last;
+      if (record === undefined || (ended(record) && record.state !== 'removing')) resolve(last.exitCode ?? 0);
+    });
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  logs(id: string, options: LogOptions): AsyncIterable<LogEntry> {
+    const { store } = this.#context;
+    store.require(id);
+    const isLive = (): boolean => {
+      const record = store.get(id);
+      return record !== undefined && isActive(record);
+    };
+    const onChange = (wake: () => void): Disposable =>
+      store.onChange((changed) => (changed === id ? wake() : undefined));
+    return readLogs({ directory: pathsOf(this.#context, id).state, baseName: logBaseName, isLive, onChange }, options);
+  }
+
+  // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
+  async exec(id: string, request: ExecRequest): Promise<ExecSession> {
+    const record = this.#context.store.require(id);
+    const entry = this.#context.live.get(id);
+    if (entry === undefined) throw notRunning(record);
+    const { config } = record;
+    return entry.shim.exec({
+      ...request,
+      env: processEnvironment({
+        hostname: config.hostname,
+        terminal: request.terminal,
+        environment: [...config.environment, ...request.env],
+      }),
+      cwd: request.cwd || config.workingDirectory || '/',
+      user: request.user || config.user,
+    });
+  }
+
+  find(reference: string): ContainerRecord | undefined {
+    const record = this.#context.store.find(reference);
+    return record && toRecord(record);
+  }
+
+  list(): readonly ContainerRecord[] {
+    return this.#context.store.list().map(toRecord);
+  }
+
+  onChange(listener: ContainerListener): Disposable {
+    return this.#context.store.onChange(listener);
+  }
+
+  /** Waits for operations under way and lets go of the containers, which run on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    this.#timers[Symbol.dispose]();
+    this.#records[Symbol.dispose]();
+    await this.#queue.idle();
+    for (const id of this.#context.live.keys()) await disconnect(this.#context, id);
+    await this.#publisher[Symbol.asyncDispose]();
+  }
+
+  async #startNow(id: string, cause: 'asked' | 'policy'): Promise<void> {
+    try {
+      const entry = await startContainer(this.#context, id, cause, this.#onExit);
+      if (entry !== undefined) this.#monitor(id, entry);
+    } finally {
+      await this.#publisher.request();
+    }
+  }
+
+  async #stopNow(id: string, options: StopOptions): Promise<void> {
+    await stopContainer(this.#context, id, options, () => this.#publisher.request());
+  }
+
+  async #restart(id: string): Promise<void> {
+    if (this.#context.store.get(id)?.state === 'restarting') await this.#startNow(id, 'policy');
+  }
+
+  readonly #onExit = (id: string, entry: LiveContainer, end: RunEnd): void => {
+    this.#inBackground(id, async () => {
+      if (this.#context.live.get(id) !== entry) return; // settled by the operation that ended it
+      try {
+        await settleRun(this.#context, id, end);
+      } catch (error) {
+        setTimeout(this.#onExit, settleRetryMs, id, entry, end).unref();
+        throw error;
+      }
+      await this.#publisher.request();
+    });
+  };
+
+  #monitor(id: string, entry: LiveContainer): void {
+    const record: StoredContainer = this.#context.store.require(id);
+    const check = record.config.healthcheck;
+    if (check === undefined || entry.health !== undefined || this.#context.live.get(id) !== entry) return;
+    entry.health = new HealthMonitor({
+      check,
+      exec: (request) => this.exec(id, request),
+      startedAtMs: record.startedAtMs ?? this.#context.clock(),
+      clock: this.#context.clock,
+      initial: record.health === 'none' ? 'starting' : record.health,
+      onStatus: (status, { output }) => {
+        this.#inBackground(id, async () => {
+          if (this.#context.live.get(id) !== entry) return;
+          this.#context.store.update(id, { health: status });
+          await this.#publisher.request();
+          const { config, desired } = this.#context.store.require(id);
+          const replaced = config.task !== undefined && config.restart.kind !== 'no' && desired === 'running';
+          if (status === 'unhealthy' && replaced) await endUnhealthy(this.#context, id, entry, output);
+        });
+      },
+    });
+  }
+
+  /** An operation that nobody waits for: its failure is in the record where it concerns one, and in the log. */
+  #inBackground(id: string, operation: () => Promise<void>): void {
+    if (this.#disposed) return;
+    this.#queue
+      .run(id, operation)
+      .catch((error: unknown) => this.#context.log('error', `Container ${id.slice(0, 12)}: ${errorText(error)}`));
+  }
+}

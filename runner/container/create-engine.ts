@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { cpus, release } from 'node:os';
+import type { DatabaseSync } from 'node:sqlite';
+import type { ImageStore } from '../image/store.ts';
+import type { Launcher } from '../launcher/launcher.ts';
+import type { Network } from '../network/network.ts';
+import type { CgroupTree } from '../os/cgroup.ts';
+import { hostArchitecture } from '../os/facts.ts';
+import { thermalThrottlePath } from '../security/paths.ts';
+import { ContainerEngine } from './container-engine.ts';
+import type { Engine } from './engine.ts';
+import type { Clock, EngineLog } from './engine-context.ts';
+import { ContainerStore } from './state.ts';
+
+export interface EngineOptions {
+  readonly database: DatabaseSync;
+  readonly images: ImageStore;
+  readonly network: Network;
+  readonly launcher: Launcher;
+  /** The data root's `containers` directory; made when it is not there. */
+  readonly directory: string;
+  /** The runner's subtree (`prepareCgroupTree`). */
+  readonly cgroup: CgroupTree;
+  readonly clock: Clock;
+  readonly log: EngineLog;
+}
+
+/**
+ * The engine of one data root. When it resolves, records and kernel agree: what an earlier runner left running is
+ * adopted, what it left half done is finished or undone.
+ *
+ * Disposing it leaves the containers running.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine & AsyncDisposable> {
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  const engine = new ContainerEngine(
+    {
+      ...options,
+      store: new ContainerStore(options.database),
+      architecture: hostArchitecture(),
+      kernel: release(),
+      hostMaskedPaths: cpus()
+        .map((_, cpu) => thermalThrottlePath(cpu))
+        .filter((path) => existsSync(path)),
+      live: new Map(),
+    },
+    options.database,
+  );
+  await engine.recover();
+  return engine;
+}

@@ -1,0 +1,127 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { BerthError } from '#shared/errors.ts';
+import { removeCgroup } from '../os/cgroup.ts';
+import { removeTree } from '../os/files.ts';
+import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
+import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
+import { signalNumber } from './signals.ts';
+import type { StoredContainer } from './state.ts';
+
+export interface StopOptions {
+  readonly signal?: string;
+  readonly timeoutMs?: number;
+}
+
+const sigkill = 9;
+
+/** How long the end of a process may lag behind the failure to signal it. */
+const signalRaceMs = 2000;
+
+/** Ends the container for good: its restart policy is not asked. Nothing when it has ended already. */
+export async function stopContainer(
+  context: EngineContext,
+  id: string,
+  options: StopOptions,
+  unpublish: () => Promise<void>,
+): Promise<void> {
+  const { store, network, live } = context;
+  const record = store.require(id);
+  const signal = signalNumber(options.signal ?? record.config.stopSignal);
+  if (record.state === 'restarting') {
+    await network.release(id);
+    store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, address: undefined });
+    return;
+  }
+  if (record.desired !== 'stopped') store.update(id, { desired: 'stopped' });
+  const entry = live.get(id);
+  if (entry === undefined) return;
+  await unpublish();
+  const timeoutMs = options.timeoutMs ?? record.config.stopTimeoutMs;
+  await settleRun(context, id, await endRun(context, id, entry, () => entry.shim.stop(signal, timeoutMs)));
+}
+
+/** Ends a run because it is unhealthy; the restart policy takes it for a failure. */
+export async function endUnhealthy(
+  context: EngineContext,
+  id: string,
+  entry: LiveContainer,
+  why: string,
+): Promise<void> {
+  const { config } = context.store.require(id);
+  const end = await endRun(context, id, entry, () =>
+    entry.shim.stop(signalNumber(config.stopSignal), config.stopTimeoutMs),
+  );
+  await settleRun(context, id, { ...end, failed: true, error: `Ended because its health check failed: ${why}` });
+}
+
+/** Sends a signal. One that means the end (SIGKILL, the stop signal) also means that no restart follows. */
+export async function killContainer(context: EngineContext, id: string, signal: string): Promise<void> {
+  const { store, live } = context;
+  const record = store.require(id);
+  const number = signalNumber(signal);
+  const entry = live.get(id);
+  if (entry === undefined) throw notRunning(record);
+  if (number === sigkill || number === signalNumber(record.config.stopSignal)) store.update(id, { desired: 'stopped' });
+  await entry.shim.signal(number);
+}
+
+/** Takes the container away with all that is its own. The record goes last, so that a crash is followed by the rest. */
+export async function removeContainer(context: EngineContext, id: string, force: boolean): Promise<void> {
+  const { store, network, live } = context;
+  const record = store.require(id);
+  if (!force && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
+  if (record.state !== 'removing') store.update(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
+  const entry = live.get(id);
+  if (entry !== undefined) {
+    await endRun(context, id, entry, () => entry.shim.stop(sigkill, 0));
+    await disconnect(context, id);
+  }
+  await removeCgroup(cgroupDirectory(context, id));
+  await network.release(id);
+  await removeTree(pathsOf(context, id).directory);
+  store.delete(id);
+}
+
+/** True when it runs or will by itself. */
+export function isActive({ state }: Pick<StoredContainer, 'state'>): boolean {
+  return state === 'running' || state === 'starting' || state === 'restarting';
+}
+
+async function endRun(
+  context: EngineContext,
+  id: string,
+  { shim }: LiveContainer,
+  act: () => Promise<void>,
+): Promise<RunEnd> {
+  const exit = exitOf(context, id, shim);
+  try {
+    await act();
+  } catch (error) {
+    // It may have ended by itself just now; only when it has not was the failure one.
+    const late = delay(signalRaceMs, undefined, { ref: false });
+    if ((await Promise.race([exit, late])) === undefined) throw error;
+  }
+  return exit;
+}
+
+export function notRunning({ config, state }: StoredContainer): BerthError {
+  return new BerthError(
+    'conflict',
+    'container.not-running',
+    `The container "${config.name}" is not running (${state})`,
+    {
+      remedy: 'Start it first.',
+    },
+  );
+}
+
+function stillRunning({ config, state }: StoredContainer): BerthError {
+  return new BerthError(
+    'conflict',
+    'container.running',
+    `The container "${config.name}" cannot be removed: it is ${state}`,
+    {
+      remedy: 'Stop it first, or remove it by force.',
+    },
+  );
+}

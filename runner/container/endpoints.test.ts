@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { containerConfig } from './config.ts';
+import { publishedEndpoints } from './endpoints.ts';
+import type { StoredContainer } from './state.ts';
+
+const config = containerConfig.parse({
+  name: 'web',
+  image: 'hello:1',
+  imageId: 'sha256:1',
+  args: ['/bin/true'],
+  environment: [],
+  workingDirectory: '',
+  user: '',
+  hostname: 'web',
+  labels: {},
+  restart: { kind: 'no' },
+  ports: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }],
+  publishGroup: 'group',
+});
+const running: StoredContainer = {
+  id: 'a',
+  config,
+  state: 'running',
+  health: 'none',
+  pid: 1,
+  address: '10.0.0.2',
+  exitCode: undefined,
+  oomKilled: false,
+  error: '',
+  restarts: 0,
+  createdAtMs: 0,
+  startedAtMs: 0,
+  finishedAtMs: undefined,
+  restartAtMs: undefined,
+  desired: 'running',
+  backoffMs: undefined,
+};
+
+test('a running container is reachable when it has no health check or is healthy', () => {
+  const endpoint = { containerId: 'a', address: '10.0.0.2', publishGroup: 'group', ports: config.ports };
+  expect(publishedEndpoints([running])).toEqual([endpoint]);
+  expect(publishedEndpoints([{ ...running, health: 'healthy' }])).toEqual([endpoint]);
+});
+
+test.each<[string, Partial<StoredContainer>]>([
+  ['starting health', { health: 'starting' }],
+  ['bad health', { health: 'unhealthy' }],
+  ['an end', { state: 'exited' }],
+  ['a pause before a restart', { state: 'restarting' }],
+  ['a stop under way', { desired: 'stopped' }],
+  ['no address', { address: undefined }],
+  ['no ports', { config: { ...config, ports: [] } }],
+])('%s keeps it unpublished', (_, change) => {
+  expect(publishedEndpoints([{ ...running, ...change }])).toEqual([]);
+});

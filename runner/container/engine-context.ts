@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import type { ImageStore } from '../image/store.ts';
+import type { Launcher, Shim } from '../launcher/launcher.ts';
+import type { Network } from '../network/network.ts';
+import type { CgroupTree } from '../os/cgroup.ts';
+import type { Architecture } from '../security/seccomp-rules.ts';
+import type { HealthMonitor } from './health.ts';
+import { containerPaths, type ContainerPaths } from './paths.ts';
+import type { ContainerStore } from './state.ts';
+
+/** Milliseconds since the Unix epoch. */
+export type Clock = () => number;
+
+export type EngineLog = (level: 'info' | 'warn' | 'error', message: string) => void;
+
+/** A container whose process runs and whose shim we are connected to. */
+export interface LiveContainer {
+  readonly shim: Shim;
+  health: HealthMonitor | undefined;
+}
+
+/** What the engine's operations work with. */
+export interface EngineContext {
+  readonly store: ContainerStore;
+  readonly images: ImageStore;
+  readonly network: Network;
+  readonly launcher: Launcher;
+  /** The data root's `containers` directory. */
+  readonly directory: string;
+  readonly cgroup: CgroupTree;
+  readonly architecture: Architecture;
+  /** Kernel release as uname prints it. */
+  readonly kernel: string;
+  /** Paths that are masked in containers because this host has them. */
+  readonly hostMaskedPaths: readonly string[];
+  readonly clock: Clock;
+  readonly log: EngineLog;
+  readonly live: Map<string, LiveContainer>;
+}
+
+export function pathsOf(context: EngineContext, id: string): ContainerPaths {
+  return containerPaths(context.directory, id);
+}
+
+/** The container's cgroup as a directory of the host. */
+export function cgroupDirectory({ cgroup }: EngineContext, id: string): string {
+  return join(cgroup.mountPoint, cgroup.path, id);
+}

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { BerthError } from '#shared/errors.ts';
+import type { Shim } from '../launcher/launcher.ts';
+import { removeCgroup } from '../os/cgroup.ts';
+import { writeFileAtomic } from '../os/files.ts';
+import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { removeExitFile } from './exit-file.ts';
+import { hostsFile, resolvConf } from './network-files.ts';
+import { makeContainerDirectories } from './paths.ts';
+import { discardedLimits, runtimeSpec } from './spec.ts';
+import type { StoredContainer } from './state.ts';
+
+const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
+
+const hostResolvConf = '/etc/resolv.conf';
+
+/**
+ * Gets a container what it needs (host ports, an address, its files) and starts its process. What a failure leaves is
+ * taken away by the caller's settling, as after an exit.
+ *
+ * @throws BerthError `image.unknown`, `port.taken`, and what `Launcher.launch` throws
+ */
+export async function launchContainer(context: EngineContext, record: StoredContainer): Promise<Shim> {
+  const { config, id } = record;
+  const paths = pathsOf(context, id);
+  const image = context.images.find(config.imageId);
+  if (image === undefined) throw unknownImage(config.image);
+  for (const limit of discardedLimits(config, context.cgroup.controllers)) {
+    context.log(
+      'warn',
+      `Container "${config.name}": its ${limit} limit is not enforced, this host has no ${limit} controller`,
+    );
+  }
+  await makeContainerDirectories(paths);
+  await removeExitFile(paths.state);
+  // A launch that a crash of the runner cut off may have come to something after all.
+  await removeCgroup(cgroupDirectory(context, id));
+  await context.network.reserve(id, config.publishGroup, config.ports);
+  const link = await context.network.lease(id);
+  context.store.update(id, { address: link.address });
+  const hostResolvers = await readFile(hostResolvConf, 'utf8').catch(() => '');
+  await Promise.all([
+    writeFileAtomic(paths.hostname, `${config.hostname}\n`, 0o644),
+    writeFileAtomic(paths.hosts, hostsFile(config.hostname, link.address), 0o644),
+    writeFileAtomic(paths.resolvConf, resolvConf(hostResolvers, context.network.gateway), 0o644),
+  ]);
+  return context.launcher.launch({
+    containerId: id,
+    spec: runtimeSpec(config, {
+      containerId: id,
+      files: paths,
+      cgroupsPath: `${context.cgroup.path}/${id}`,
+      controllers: context.cgroup.controllers,
+      architecture: context.architecture,
+      kernel: context.kernel,
+      hostMaskedPaths: context.hostMaskedPaths,
+    }),
+    lowerDirectories: image.layerDirectories,
+    upperDirectory: paths.upper,
+    workDirectory: paths.work,
+    user: config.user,
+    additionalGroups: config.additionalGroups,
+    links: [link],
+    stateDirectory: paths.state,
+    stdin: config.stdin,
+    log,
+  });
+}
+
+export function unknownImage(reference: string): BerthError {
+  return new BerthError('not-found', 'image.unknown', `There is no image "${reference}" on this host`, {
+    remedy: 'Load it with "berth image load", or list what is there with "berth image ls".',
+  });
+}
+
+/** The exit code that a shell, and so Docker, gives for a start that failed. */
+export function startFailureExitCode(error: unknown): number {
+  const code = error instanceof BerthError ? error.code : '';
+  if (code === 'launch.command-not-found') return 127;
+  if (code === 'launch.command-not-executable') return 126;
+  return 128;
+}

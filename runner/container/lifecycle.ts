@@ -1,0 +1,167 @@
+import { BerthError, errorText } from '#shared/errors.ts';
+import type { ExitReport, Shim } from '../launcher/launcher.ts';
+import { removeCgroup } from '../os/cgroup.ts';
+import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
+import { readExitFile } from './exit-file.ts';
+import { launchContainer, startFailureExitCode } from './launch.ts';
+import { decideRestart } from './restart.ts';
+import type { StoredContainer } from './state.ts';
+
+/*
+ * Start and end of a run. Invariants: every function here is called from the container's own operation queue; a record
+ * says `starting` before a process is asked for; what a run had (cgroup, connection, address) is taken away before
+ * the record says that it ended, or again at the next start of the runner.
+ */
+
+/** How a run ended. */
+export interface RunEnd extends ExitReport {
+  /** Why, where the exit code does not say it. */
+  readonly error: string;
+  /** It was ended because it failed, whatever its exit code. */
+  readonly failed?: boolean;
+}
+
+/** Called once for each run, when its shim has told of its end or has itself been lost. */
+export type RunWatcher = (id: string, live: LiveContainer, end: RunEnd) => void;
+
+/** The exit code of a run of which nobody saw the end (Docker's, too). */
+const lostExitCode = 255;
+
+/** Starts the container; nothing when it runs already. */
+export async function startContainer(
+  context: EngineContext,
+  id: string,
+  cause: 'asked' | 'policy',
+  watcher: RunWatcher,
+): Promise<LiveContainer | undefined> {
+  const { store, live, clock } = context;
+  const before = store.require(id);
+  if (live.has(id)) return undefined;
+  if (before.state === 'removing') throw beingRemoved(before);
+  const starting = store.update(id, {
+    state: 'starting',
+    desired: 'running',
+    health: 'none',
+    error: '',
+    exitCode: undefined,
+    oomKilled: false,
+    startedAtMs: undefined,
+    ...(cause === 'asked' ? { restarts: 0, restartAtMs: undefined } : { restarts: before.restarts + 1 }),
+  });
+  try {
+    const shim = await launchContainer(context, starting);
+    return recordRunning(context, starting, shim, clock(), watcher);
+  } catch (error) {
+    if (cause === 'asked') store.update(id, { desired: 'stopped' });
+    const end = {
+      exitCode: startFailureExitCode(error),
+      oomKilled: false,
+      finishedAtMs: clock(),
+      error: errorText(error),
+    };
+    await settleRun(context, id, end);
+    throw error;
+  }
+}
+
+/** Records that the container runs, and watches for its end. */
+export function recordRunning(
+  context: EngineContext,
+  record: StoredContainer,
+  shim: Shim,
+  startedAtMs: number,
+  watcher: RunWatcher,
+): LiveContainer {
+  const entry: LiveContainer = { shim, health: undefined };
+  context.live.set(record.id, entry);
+  void exitOf(context, record.id, shim).then((end) => watcher(record.id, entry, end));
+  const health = record.config.healthcheck === undefined ? 'none' : record.health;
+  context.store.update(record.id, {
+    state: 'running',
+    pid: shim.pid,
+    startedAtMs,
+    health: record.config.healthcheck !== undefined && health === 'none' ? 'starting' : health,
+  });
+  return entry;
+}
+
+/** Resolves with how the run ended, also when its shim was killed. */
+export async function exitOf(context: EngineContext, id: string, shim: Shim): Promise<RunEnd> {
+  try {
+    return { ...(await shim.exit), error: '' };
+  } catch (error) {
+    return lostRun(context, id, errorText(error));
+  }
+}
+
+/** The end of a run whose shim no longer answers: what it wrote last, or that nobody knows. */
+export async function lostRun(context: EngineContext, id: string, why: string): Promise<RunEnd> {
+  const record = context.store.get(id);
+  const report = await readExitFile(pathsOf(context, id).state);
+  // A report that is not younger than the end that we know is the one of the run before.
+  if (report !== undefined && report.finishedAtMs > (record?.finishedAtMs ?? 0)) return { ...report, error: '' };
+  return {
+    exitCode: lostExitCode,
+    oomKilled: false,
+    finishedAtMs: context.clock(),
+    error: `The end of the container was not seen: ${why}`,
+  };
+}
+
+/**
+ * Takes away what a run had, records its end, and whether and when the policy starts the container again. The
+ * connection goes last: while there is one, a record that could not be written (disk full) is tried again.
+ */
+export async function settleRun(context: EngineContext, id: string, end: RunEnd): Promise<void> {
+  const { store, network } = context;
+  context.live.get(id)?.health?.[Symbol.dispose]();
+  await attempt(context, id, () => removeCgroup(cgroupDirectory(context, id)));
+  const record = store.require(id);
+  const decision = decideRestart({
+    policy: record.config.restart,
+    stopped: record.desired === 'stopped',
+    exitCode: end.failed === true ? Math.max(1, end.exitCode) : end.exitCode,
+    restarts: record.restarts,
+    ranMs: record.startedAtMs === undefined ? 0 : end.finishedAtMs - record.startedAtMs,
+    lastBackoffMs: record.backoffMs,
+  });
+  const ended = {
+    pid: 0,
+    health: 'none',
+    exitCode: end.exitCode,
+    oomKilled: end.oomKilled,
+    error: end.error,
+    finishedAtMs: end.finishedAtMs,
+  } as const;
+  if (decision.kind === 'restart') {
+    store.update(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
+  } else {
+    await attempt(context, id, () => network.release(id));
+    store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, address: undefined });
+  }
+  await disconnect(context, id);
+}
+
+/** Ends the connection to a container's shim, and its health checks. */
+export async function disconnect(context: EngineContext, id: string): Promise<void> {
+  const entry = context.live.get(id);
+  if (entry === undefined) return;
+  context.live.delete(id);
+  entry.health?.[Symbol.dispose]();
+  await entry.shim[Symbol.asyncDispose]();
+}
+
+/** The end of a run is recorded whatever clings to it; what stays behind is taken away when a runner starts again. */
+async function attempt(context: EngineContext, id: string, cleanUp: () => Promise<void>): Promise<void> {
+  try {
+    await cleanUp();
+  } catch (error) {
+    context.log('error', `Container ${id.slice(0, 12)}: ${errorText(error)}`);
+  }
+}
+
+function beingRemoved({ config }: StoredContainer): BerthError {
+  return new BerthError('conflict', 'container.removing', `The container "${config.name}" is being removed`, {
+    remedy: 'Create a new one when its name is free again.',
+  });
+}

@@ -1,0 +1,47 @@
+import { openLogFile, type LogFile } from './log-files.ts';
+
+const newline = 0x0a;
+const chunkBytes = 64 * 1024;
+
+/** A place in a log: a file, by its position in the list, and a byte offset in it. */
+export interface LogPosition {
+  readonly file: number;
+  readonly offset: number;
+}
+
+/**
+ * Where the last `count` lines of the files begin, found from the end backwards: only the lines asked for are read, in
+ * pieces of 64 KiB.
+ */
+export async function tailPosition(files: readonly LogFile[], count: number): Promise<LogPosition> {
+  let missing = count;
+  for (let file = files.length - 1; file >= 0; file -= 1) {
+    const entry = files[file];
+    if (entry === undefined) break;
+    if (missing === 0) return { file, offset: entry.sizeBytes };
+    const found = await lastLines(entry, missing);
+    missing -= found.lines;
+    if (missing === 0) return { file, offset: found.offset };
+  }
+  return { file: 0, offset: 0 };
+}
+
+async function lastLines(file: LogFile, count: number): Promise<{ lines: number; offset: number }> {
+  const handle = await openLogFile(file);
+  if (handle === undefined) return { lines: 0, offset: 0 };
+  await using _ = handle;
+  const chunk = Buffer.alloc(chunkBytes);
+  // Newlines end lines: the one that ends the last line wanted is the `count + 1`th from the end.
+  let newlines = 0;
+  for (let end = file.sizeBytes; end > 0;) {
+    const start = Math.max(0, end - chunkBytes);
+    const { bytesRead } = await handle.read(chunk, 0, end - start, start);
+    for (let at = bytesRead - 1; at >= 0; at -= 1) {
+      if (chunk[at] !== newline) continue;
+      newlines += 1;
+      if (newlines > count) return { lines: count, offset: start + at + 1 };
+    }
+    end = start;
+  }
+  return { lines: newlines, offset: 0 };
+}

@@ -1,0 +1,111 @@
+import { watch } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseLogLine } from './log-entry.ts';
+import { logFiles, type LogFile } from './log-files.ts';
+import { LogReader } from './log-reader.ts';
+import { tailPosition, type LogPosition } from './log-tail.ts';
+import type { LogEntry, LogOptions } from './engine.ts';
+
+/** Where a container's log is and whether more may come. */
+export interface LogSource {
+  readonly directory: string;
+  readonly baseName: string;
+  /** False once the container has ended for good: what is written then is all there will be. */
+  isLive(): boolean;
+  /** Calls `wake` at each change of `isLive`. */
+  onChange(wake: () => void): Disposable;
+}
+
+/** inotify tells of each write; the poll is for file systems that have none. */
+const fallbackPollMs = 1000;
+
+/**
+ * The entries of a container's log, oldest first. With `follow` it goes on until the container has ended and all is
+ * read, or `signal` aborts, which ends it without an error.
+ */
+export async function* readLogs(source: LogSource, options: LogOptions): AsyncGenerator<LogEntry> {
+  const sinceMs = options.sinceMs ?? 0;
+  await using reader = new LogReader(source.directory, source.baseName);
+  using activity = new LogActivity(source);
+  await openAt(reader, source, options);
+  for (;;) {
+    const seen = activity.count;
+    const live = source.isLive(); // before reading: what a container wrote before its end is read after it
+    for (let lines = await reader.next(); lines.length > 0; lines = await reader.next()) {
+      for (const line of lines) {
+        if (options.signal?.aborted === true) return;
+        const entry = parseLogLine(line);
+        if (entry !== undefined && (sinceMs === 0 || Date.parse(entry.time) >= sinceMs)) yield entry;
+      }
+    }
+    if (!options.follow || !live || options.signal?.aborted === true) return;
+    await activity.after(seen, options.signal);
+  }
+}
+
+async function openAt(reader: LogReader, source: LogSource, options: LogOptions): Promise<void> {
+  // Rotation can take away the very file that was chosen; the next look finds the log as it is then.
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const files = await logFiles(source.directory, source.baseName);
+    const { file, offset } = await startPosition(files, options);
+    const chosen = files[file];
+    if (chosen === undefined || (await reader.open(chosen, offset))) return;
+  }
+}
+
+async function startPosition(files: readonly LogFile[], options: LogOptions): Promise<LogPosition> {
+  if (options.tail !== undefined) return tailPosition(files, options.tail);
+  const since = options.sinceMs;
+  // A file last written before that time has nothing younger in it.
+  const first = since === undefined ? 0 : files.findIndex((file) => file.modifiedAtMs >= since);
+  return { file: first < 0 ? Math.max(0, files.length - 1) : first, offset: 0 };
+}
+
+/** Counts what may mean new log lines, so that a wake-up between a read and a wait is never missed. */
+class LogActivity implements Disposable {
+  count = 0;
+  readonly #stop: () => void;
+  #wake: (() => void) | undefined;
+
+  constructor(source: LogSource) {
+    const happened = (): void => {
+      this.count += 1;
+      this.#wake?.();
+    };
+    const changes = source.onChange(happened);
+    const watcher = watchDirectory(source.directory, happened);
+    this.#stop = () => {
+      changes[Symbol.dispose]();
+      watcher();
+    };
+  }
+
+  async after(seen: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.count !== seen || signal?.aborted === true) return;
+    const timer = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    const aborted = (): void => this.#wake?.();
+    signal?.addEventListener('abort', aborted, { once: true });
+    const poll = delay(fallbackPollMs, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([woken, poll]);
+    timer.abort();
+    signal?.removeEventListener('abort', aborted);
+    this.#wake = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+}
+
+function watchDirectory(directory: string, happened: () => void): () => void {
+  try {
+    const watcher = watch(directory, happened);
+    watcher.on('error', () => watcher.close()); // the directory was removed, or inotify's limit is reached: the poll remains
+    return () => watcher.close();
+  } catch {
+    return () => undefined;
+  }
+}

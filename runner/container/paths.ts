@@ -1,0 +1,38 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Where a container's files are; all beneath `directory`. */
+export interface ContainerPaths {
+  readonly directory: string;
+  /** What the container wrote over its image. */
+  readonly upper: string;
+  /** overlayfs' own. */
+  readonly work: string;
+  readonly hostname: string;
+  readonly hosts: string;
+  readonly resolvConf: string;
+  /** The launcher's: shim socket, log, exit.json. */
+  readonly state: string;
+}
+
+/** @param root the data root's `containers` directory */
+export function containerPaths(root: string, id: string): ContainerPaths {
+  const directory = join(root, id);
+  return {
+    directory,
+    upper: join(directory, 'upper'),
+    work: join(directory, 'work'),
+    hostname: join(directory, 'hostname'),
+    hosts: join(directory, 'hosts'),
+    resolvConf: join(directory, 'resolv.conf'),
+    state: join(directory, 'state'),
+  };
+}
+
+/** Makes a container's directories, or what is missing of them. */
+export async function makeContainerDirectories(paths: ContainerPaths): Promise<void> {
+  for (const path of [paths.directory, paths.state, paths.work]) await mkdir(path, { recursive: true, mode: 0o700 });
+  await mkdir(paths.upper, { recursive: true });
+  // The upper directory's mode is that of the container's root, which every user must be able to pass.
+  await chmod(paths.upper, 0o755);
+}

@@ -1,0 +1,125 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { errorText } from '#shared/errors.ts';
+import { childCgroups, removeCgroup } from '../os/cgroup.ts';
+import { removeTree } from '../os/files.ts';
+import { removeContainer } from './ending.ts';
+import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
+import { returnsWithRunner } from './restart.ts';
+import type { StoredContainer } from './state.ts';
+
+/** What is left to do for an adopted container, in its own queue, once the engine is up. */
+export type Unfinished = 'nothing' | 'stop' | 'start';
+
+const sigkill = 9;
+
+/**
+ * Makes records and kernel agree after the runner was away: running containers are connected to again, ended ones are
+ * settled, removals are carried on, and what belongs to no record is taken away.
+ *
+ * @returns what each container still needs
+ */
+export async function recoverContainers(
+  context: EngineContext,
+  database: DatabaseSync,
+  watcher: RunWatcher,
+): Promise<ReadonlyMap<string, Unfinished>> {
+  const unfinished = new Map<string, Unfinished>();
+  for (const record of context.store.list()) {
+    try {
+      unfinished.set(record.id, await recover(context, record, watcher));
+    } catch (error) {
+      context.log('error', `Container "${record.config.name}" could not be recovered: ${errorText(error)}`);
+    }
+  }
+  for (const id of await strays(context, database)) {
+    try {
+      await removeStray(context, id);
+    } catch (error) {
+      context.log('error', `The remains of container ${id} could not be removed: ${errorText(error)}`);
+    }
+  }
+  return unfinished;
+}
+
+async function recover(context: EngineContext, record: StoredContainer, watcher: RunWatcher): Promise<Unfinished> {
+  switch (record.state) {
+    case 'removing':
+      await killShim(context, record.id);
+      await removeContainer(context, record.id, true);
+      return 'nothing';
+    case 'starting':
+    case 'running':
+      return adopt(context, record, watcher);
+    case 'restarting':
+      await clearRun(context, record.id);
+      return 'nothing'; // its timer is set from the record
+    case 'created':
+    case 'exited': {
+      await clearRun(context, record.id);
+      await context.network.release(record.id);
+      const everStarted = record.finishedAtMs !== undefined;
+      const returns = returnsWithRunner({
+        policy: record.config.restart,
+        ofTask: record.config.task !== undefined,
+        everStarted,
+      });
+      return returns ? 'start' : 'nothing';
+    }
+    default:
+      throw record.state satisfies never;
+  }
+}
+
+async function adopt(context: EngineContext, record: StoredContainer, watcher: RunWatcher): Promise<Unfinished> {
+  const shim = await context.launcher.connect(pathsOf(context, record.id).state);
+  if (shim === undefined) {
+    const why =
+      record.state === 'starting'
+        ? 'the runner ended while it was starting it'
+        : 'its shim and processes were gone when the runner came back';
+    await settleRun(context, record.id, await lostRun(context, record.id, why));
+    return 'nothing';
+  }
+  const link = await context.network.lease(record.id);
+  context.store.update(record.id, { address: link.address });
+  recordRunning(context, record, shim, record.startedAtMs ?? context.clock(), watcher);
+  return record.desired === 'stopped' ? 'stop' : 'nothing';
+}
+
+/** A container that should not run: whatever a crash left of its last run goes. */
+async function clearRun(context: EngineContext, id: string): Promise<void> {
+  await killShim(context, id);
+  await removeCgroup(cgroupDirectory(context, id));
+}
+
+/** Ends a process that no record speaks of, by its shim, so that the shim ends too. */
+async function killShim(context: EngineContext, id: string): Promise<void> {
+  const shim = await context.launcher.connect(pathsOf(context, id).state);
+  if (shim === undefined) return;
+  await using _ = shim;
+  await shim.stop(sigkill, 0).catch(() => undefined); // ended meanwhile
+  await shim.exit.catch(() => undefined); // the cgroup is emptied next in any case
+}
+
+/** Ids of which there is a directory, a cgroup or a lease, but no record. */
+async function strays({ store, directory, cgroup }: EngineContext, database: DatabaseSync): Promise<Set<string>> {
+  const leases = database
+    .prepare('select container_id from address_leases union select container_id from port_reservations')
+    .all();
+  const names = [
+    ...(await readdir(directory)),
+    ...(await childCgroups(join(cgroup.mountPoint, cgroup.path))),
+    ...leases.map((row) => String(row['container_id'])),
+  ];
+  return new Set(names.filter((name) => /^[0-9a-f]{64}$/.test(name) && store.get(name) === undefined));
+}
+
+async function removeStray(context: EngineContext, id: string): Promise<void> {
+  context.log('warn', `Removing the remains of container ${id}, which has no record`);
+  await clearRun(context, id);
+  await context.network.release(id);
+  await removeTree(pathsOf(context, id).directory);
+}

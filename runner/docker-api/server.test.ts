@@ -1,0 +1,160 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { serveDockerApi } from './server.ts';
+import type { HostView } from './translate.ts';
+
+const run = promisify(execFile);
+
+const view: HostView = {
+  facts: {
+    hostname: 'alpha',
+    os: 'Debian GNU/Linux 12 (bookworm)',
+    kernel: '6.1.0',
+    architecture: 'amd64',
+    cpus: 2,
+    memoryBytes: 2 ** 31,
+    controllers: ['cpu', 'io', 'cpuset'],
+    runnerVersion: '0.1.0',
+  },
+  instance: 'abcd1234',
+  dataRoot: '/var/lib/berth',
+  containers: [],
+  imageCount: 3,
+  now: 0,
+};
+
+let directory: string;
+let socketPath: string;
+let stack: AsyncDisposableStack;
+
+beforeEach(async () => {
+  stack = new AsyncDisposableStack();
+  directory = await mkdtemp(join(tmpdir(), 'berth-docker-api-'));
+  stack.defer(() => rm(directory, { recursive: true }));
+  socketPath = join(directory, 'docker.sock');
+});
+afterEach(() => stack.disposeAsync());
+
+async function serve(): Promise<void> {
+  stack.use(await serveDockerApi({ socketPath, context: { view: () => view } }));
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+function call(method: string, path: string, body?: string | Buffer): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
+    const sent = request({ socketPath, method, path, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (data: string) => (text += data));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+test('ping answers as dockerd does, with and without a version, to GET and HEAD', async () => {
+  await serve();
+  for (const path of ['/_ping', '/v1.50/_ping']) {
+    const get = await call('GET', path);
+    expect(get).toMatchObject({ status: 200, text: 'OK' });
+    expect(get.headers).toMatchObject({
+      'api-version': '1.51',
+      'docker-experimental': 'false',
+      ostype: 'linux',
+      server: 'Berth/0.1.0 (linux)',
+      'content-type': 'text/plain; charset=utf-8',
+    });
+    expect(await call('HEAD', path)).toMatchObject({ status: 200, text: '', headers: { 'api-version': '1.51' } });
+  }
+});
+
+test('what is not there, and versions that are not spoken, get the texts of dockerd', async () => {
+  await serve();
+  const message = async (method: string, path: string): Promise<unknown> => {
+    const { status, text } = await call(method, path);
+    return [status, JSON.parse(text)];
+  };
+  expect(await message('GET', '/v1.50/nothing?a=1')).toEqual([404, { message: 'page not found' }]);
+  expect(await message('POST', '/version')).toEqual([404, { message: 'page not found' }]);
+  expect(await message('GET', '/v1.99/version')).toEqual([
+    400,
+    { message: 'client version 1.99 is too new. Maximum supported API version is 1.51' },
+  ]);
+  expect(await message('GET', '/v1.9/version')).toEqual([
+    400,
+    {
+      message:
+        'client version 1.9 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version',
+    },
+  ]);
+});
+
+test('a body where none belongs is refused, and not taken for the next request', async () => {
+  await serve();
+  const reply = await call('GET', '/version', Buffer.alloc(100_000));
+  expect(reply.status).toBe(413);
+  expect(JSON.parse(reply.text)).toEqual({ message: "the request's body is over the limit of 0 bytes" });
+  await expect(call('GET', '/version', Buffer.alloc(20_000_000))).rejects.toThrow(/ECONNRESET|EPIPE|hang up/);
+  expect((await call('GET', '/version')).status).toBe(200);
+});
+
+test('garbage closes its own connection only', async () => {
+  await serve();
+  const socket = connect(socketPath);
+  socket.resume();
+  socket.write('\0\0\0 not http\r\n\r\n');
+  await new Promise((resolve) => socket.once('close', resolve));
+  expect((await call('GET', '/_ping')).status).toBe(200);
+});
+
+test('the socket is for its owner and group, replaces a dead one, and never a live one or a file', async () => {
+  {
+    // A process that dies without closing leaves its socket behind.
+    const script = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+    await run(process.execPath, ['-e', script, socketPath]).catch(() => {});
+    expect((await stat(socketPath)).isSocket()).toBe(true);
+  }
+  await serve();
+  expect((await stat(socketPath)).mode & 0o777).toBe(0o660);
+  await expect(serve()).rejects.toMatchObject({ code: 'socket.in-use' });
+  expect((await call('GET', '/_ping')).status).toBe(200);
+  socketPath = join(directory, 'file');
+  await writeFile(socketPath, 'precious');
+  await expect(serve()).rejects.toMatchObject({ code: 'socket.not-a-socket' });
+});
+
+test('the stock docker client reads version and info', async () => {
+  await serve();
+  const environment = { PATH: process.env['PATH'] ?? '', HOME: directory };
+  const docker = async (...args: string[]): Promise<string> =>
+    (await run('docker', ['-H', `unix://${socketPath}`, ...args], { env: environment })).stdout;
+  const version = JSON.parse(await docker('version', '--format', '{{json .Server}}')) as unknown;
+  expect(version).toMatchObject({
+    Platform: { Name: 'Berth' },
+    Version: '0.1.0',
+    ApiVersion: '1.51',
+    MinAPIVersion: '1.24',
+    Arch: 'amd64',
+    KernelVersion: '6.1.0',
+  });
+  const text = await docker('info');
+  expect(text).toContain('Server Version: 0.1.0');
+  expect(text).toContain('Images: 3');
+  expect(text).toContain('Operating System: Debian GNU/Linux 12 (bookworm)');
+  expect(text).toContain('CPUs: 2');
+  expect(text).toContain('Total Memory: 2GiB');
+  expect(text).toContain('Live Restore Enabled: true');
+});

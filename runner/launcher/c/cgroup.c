@@ -1,0 +1,159 @@
+/* Makes and removes a container's cgroup, always through the fd of the directory above it. */
+#define _GNU_SOURCE
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define MAX_DEPTH 16
+
+/* Gives the children of `directory` the controllers, one by one: one that the host lacks must not cost the others. */
+static void enable_controllers(int directory, struct strings controllers) {
+    for (uint32_t i = 0; i < controllers.count; i++) {
+        char word[32];
+        snprintf(word, sizeof(word), "+%.30s", next_string(&controllers.reader));
+        write_file_at(directory, "cgroup.subtree_control", word);
+    }
+}
+
+static int open_root(const char *root, struct report *report) {
+    int fd = open(root, DIRECTORY_FLAGS);
+    struct statfs status;
+    if (fd < 0) return fail(report, errno, "open cgroup hierarchy", root);
+    if (fstatfs(fd, &status) < 0 || status.f_type != CGROUP2_SUPER_MAGIC) {
+        close(fd);
+        return fail(report, EINVAL, "use as cgroup v2 hierarchy", root);
+    }
+    return fd;
+}
+
+/* Cuts the first component off `*path` into `name`; false at the end or when it is not a plain name. */
+static bool next_component(const char **path, char name[256]) {
+    while (**path == '/') (*path)++;
+    size_t length = strcspn(*path, "/");
+    if (length == 0 || length > 255) return false;
+    memcpy(name, *path, length);
+    name[length] = 0;
+    *path += length;
+    while (**path == '/') (*path)++;
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* The container's own directory must be new: what an earlier launch left there is removed first. */
+static int make_leaf(struct cgroup *cgroup, struct report *report) {
+    if (mkdirat(cgroup->parent, cgroup->name, 0755) < 0) {
+        if (errno != EEXIST) return fail(report, errno, "make cgroup", cgroup->name);
+        cgroup->directory = openat(cgroup->parent, cgroup->name, DIRECTORY_FLAGS);
+        if (cgroup->directory < 0) return fail(report, errno, "open cgroup", cgroup->name);
+        if (cgroup_remove(cgroup, report) < 0) return -1;
+        close(cgroup->directory);
+        if (mkdirat(cgroup->parent, cgroup->name, 0755) < 0) return fail(report, errno, "make cgroup", cgroup->name);
+    }
+    cgroup->directory = openat(cgroup->parent, cgroup->name, DIRECTORY_FLAGS);
+    return cgroup->directory < 0 ? fail(report, errno, "open cgroup", cgroup->name) : 0;
+}
+
+int cgroup_create(const char *root, const char *path, struct strings controllers, struct cgroup *cgroup,
+                  struct report *report) {
+    const char *rest = path;
+    int parent = open_root(root, report);
+    if (parent < 0) return -1;
+    for (;;) {
+        if (!next_component(&rest, cgroup->name)) return close(parent), fail(report, EINVAL, "make cgroup", path);
+        if (!*rest) break;
+        bool made = mkdirat(parent, cgroup->name, 0755) == 0;
+        if (!made && errno != EEXIST) return close(parent), fail(report, errno, "make cgroup", path);
+        if (made) enable_controllers(parent, controllers);
+        int next = openat(parent, cgroup->name, DIRECTORY_FLAGS);
+        close(parent);
+        if (next < 0) return fail(report, errno, "open cgroup", path);
+        if (made) enable_controllers(next, controllers);
+        parent = next;
+    }
+    cgroup->parent = parent;
+    return make_leaf(cgroup, report);
+}
+
+int cgroup_open(const char *root, const char *path, struct cgroup *cgroup, struct report *report) {
+    const char *rest = path;
+    int parent = open_root(root, report);
+    if (parent < 0) return -1;
+    while (next_component(&rest, cgroup->name)) {
+        int next = openat(parent, cgroup->name, DIRECTORY_FLAGS);
+        int error = errno;
+        if (next >= 0 && !*rest) {
+            cgroup->parent = parent;
+            cgroup->directory = next;
+            return 0;
+        }
+        close(parent);
+        if (next < 0) return error == ENOENT ? 1 : fail(report, error, "open cgroup", path);
+        parent = next;
+    }
+    close(parent);
+    return fail(report, EINVAL, "open cgroup", path);
+}
+
+/* A counter of a flat keyed file (`oom_kill 1`), the format of every cgroup v2 event file. */
+static long event_count(int directory, const char *file, const char *key) {
+    char text[4096];
+    int fd = openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return 0;
+    ssize_t size = read_whole(fd, text, sizeof(text));
+    close(fd);
+    if (size < 0) return 0;
+    for (char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+        size_t length = strlen(key);
+        if (strncmp(line, key, length) == 0 && line[length] == ' ') return strtol(line + length + 1, NULL, 10);
+    }
+    return 0;
+}
+
+bool cgroup_oom_killed(const struct cgroup *cgroup) {
+    return event_count(cgroup->directory, "memory.events", "oom_kill") > 0;
+}
+
+/* Waits until no process is left in it, at most two seconds: the kernel signals a change as a priority event. */
+static void wait_empty(int directory) {
+    int fd = openat(directory, "cgroup.events", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return;
+    for (int tries = 0; tries < 20 && event_count(directory, "cgroup.events", "populated") > 0; tries++) {
+        struct pollfd wait = {.fd = fd, .events = POLLPRI};
+        poll(&wait, 1, 100);
+    }
+    close(fd);
+}
+
+static void remove_children(int directory, int depth) {
+    DIR *listing = depth < MAX_DEPTH ? fdopendir(openat(directory, ".", DIRECTORY_FLAGS)) : NULL;
+    if (!listing) return;
+    for (struct dirent *entry; (entry = readdir(listing));) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+        int child = openat(directory, entry->d_name, DIRECTORY_FLAGS);
+        if (child < 0) continue;
+        remove_children(child, depth + 1);
+        close(child);
+        unlinkat(directory, entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(listing);
+}
+
+int cgroup_remove(const struct cgroup *cgroup, struct report *report) {
+    if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+    write_file_at(cgroup->directory, "cgroup.kill", "1");
+    wait_empty(cgroup->directory);
+    remove_children(cgroup->directory, 0);
+    if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+    return fail(report, errno, "remove cgroup", cgroup->name);
+}

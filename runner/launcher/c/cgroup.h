@@ -1,0 +1,21 @@
+/* One container's cgroup v2 directory. */
+#ifndef BERTH_CGROUP_H
+#define BERTH_CGROUP_H
+
+#include "plan.h"
+
+struct cgroup {
+    int directory; /* the cgroup itself */
+    int parent;
+    char name[256];
+};
+
+int cgroup_create(const char *root, const char *path, struct strings controllers, struct cgroup *cgroup,
+                  struct report *report);
+/* Opens what an earlier launch left; 1 when there is nothing. */
+int cgroup_open(const char *root, const char *path, struct cgroup *cgroup, struct report *report);
+bool cgroup_oom_killed(const struct cgroup *cgroup);
+/* Kills every process in it and removes it, children first. Waits a bounded time for the processes to be gone. */
+int cgroup_remove(const struct cgroup *cgroup, struct report *report);
+
+#endif

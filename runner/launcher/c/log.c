@@ -1,0 +1,160 @@
+/* Writes the log. A disk that is full loses lines, and never stops the container. */
+#define _GNU_SOURCE
+#include "log.h"
+#include "setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static int open_file(struct log *log) {
+    struct stat status;
+    log->fd = openat(log->directory, LOG_NAME, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (log->fd < 0) return -1;
+    log->size = fstat(log->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
+    return 0;
+}
+
+int log_open(struct log *log, int directory, uint64_t max_bytes, uint32_t max_files) {
+    log->directory = directory;
+    log->max_bytes = max_bytes;
+    log->max_files = max_files ? max_files : 1;
+    return open_file(log);
+}
+
+static void flush(struct log *log) {
+    size_t done = 0;
+    while (done < log->used && log->fd >= 0) {
+        ssize_t written = write(log->fd, log->out + done, log->used - done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) break;
+        done += (size_t)written;
+    }
+    /* Half an entry would spoil the next one too, so it is taken back. */
+    if (done < log->used && done > 0 && log->fd >= 0) (void)!ftruncate(log->fd, (off_t)log->size);
+    if (done == log->used) log->size += done;
+    log->used = 0;
+}
+
+/* container.log -> .1 -> .2 …; the oldest is overwritten. With one file kept it starts anew. */
+static void rotate(struct log *log) {
+    char from[64], to[64];
+    for (uint32_t i = log->max_files - 1; i > 0; i--) {
+        if (i == 1)
+            snprintf(from, sizeof(from), LOG_NAME);
+        else
+            snprintf(from, sizeof(from), LOG_NAME ".%u", i - 1);
+        snprintf(to, sizeof(to), LOG_NAME ".%u", i);
+        renameat(log->directory, from, log->directory, to);
+    }
+    if (log->fd >= 0) close(log->fd);
+    if (log->max_files == 1) unlinkat(log->directory, LOG_NAME, 0);
+    open_file(log);
+}
+
+static void put(struct log *log, const char *text, size_t length) {
+    memcpy(log->out + log->used, text, length);
+    log->used += length;
+}
+
+/* Length of the valid UTF-8 sequence at `at`, 0 if there is none (Unicode 15, table 3-7). */
+static size_t sequence_length(const unsigned char *at, size_t left) {
+    unsigned char first = at[0];
+    size_t length = first < 0x80 ? 1 : first >= 0xc2 && first <= 0xdf ? 2 : (first & 0xf0) == 0xe0 ? 3 : 4;
+    if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || length > left) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    if ((first == 0xe0 && at[1] < 0xa0) || (first == 0xed && at[1] > 0x9f) || (first == 0xf0 && at[1] < 0x90) ||
+        (first == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return length;
+}
+
+/* One character of a JSON string (RFC 8259, section 7), in at most 6 bytes; returns how many bytes it took. */
+static size_t put_character(struct log *log, const unsigned char *at, size_t left) {
+    char escape[8];
+    size_t length = sequence_length(at, left);
+    if (length == 0) {
+        put(log, "\\ufffd", 6);
+        return 1;
+    }
+    if (at[0] == '\n')
+        put(log, "\\n", 2);
+    else if (at[0] == '"' || at[0] == '\\')
+        put(log, (char[]){'\\', (char)at[0]}, 2);
+    else if (at[0] < 0x20 || at[0] == 0x7f)
+        put(log, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", at[0]));
+    else
+        put(log, (const char *)at, length);
+    return length;
+}
+
+/* One entry. An entry of a long line is written in several parts, but counted as one when rotating. */
+static void put_entry(struct log *log, struct log_stream *stream) {
+    static const char head[] = "{\"log\":\"";
+    char tail[96];
+    struct timespec now;
+    struct tm parts;
+    if (log->max_bytes && log->size + log->used >= log->max_bytes) {
+        flush(log);
+        rotate(log);
+    }
+    if (log->used + stream->length * 6 + 128 > sizeof(log->out)) flush(log);
+    put(log, head, sizeof(head) - 1);
+    for (size_t i = 0; i < stream->length;) {
+        if (log->used + 128 > sizeof(log->out)) flush(log);
+        i += put_character(log, (const unsigned char *)stream->line + i, stream->length - i);
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    int length = snprintf(tail, sizeof(tail), "\",\"stream\":\"%s\",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"}\n",
+                          stream->name, parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                          parts.tm_min, parts.tm_sec, now.tv_nsec);
+    if (log->used + (size_t)length > sizeof(log->out)) flush(log);
+    put(log, tail, (size_t)length);
+    stream->length = 0;
+}
+
+/* Bytes at the end of a full line that begin a character whose rest is still to come. */
+static size_t incomplete_tail(const struct log_stream *stream) {
+    const unsigned char *line = (const unsigned char *)stream->line;
+    for (size_t back = 1; back <= 3 && back < stream->length; back++) {
+        unsigned char c = line[stream->length - back];
+        if ((c & 0xc0) == 0x80) continue;
+        size_t need = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        return need > back ? back : 0;
+    }
+    return 0;
+}
+
+void log_write(struct log *log, struct log_stream *stream, const char *bytes, size_t size) {
+    while (size > 0) {
+        size_t room = LOG_LINE - stream->length;
+        size_t part = size < room ? size : room;
+        const char *end = memchr(bytes, '\n', part);
+        if (end) part = (size_t)(end - bytes) + 1;
+        memcpy(stream->line + stream->length, bytes, part);
+        stream->length += part;
+        bytes += part;
+        size -= part;
+        if (end) {
+            put_entry(log, stream);
+        } else if (stream->length == LOG_LINE) {
+            size_t tail = incomplete_tail(stream);
+            stream->length -= tail;
+            put_entry(log, stream);
+            memmove(stream->line, stream->line + LOG_LINE - tail, tail);
+            stream->length = tail;
+        }
+    }
+    flush(log);
+}
+
+void log_end(struct log *log, struct log_stream *stream) {
+    if (stream->length > 0) put_entry(log, stream);
+    flush(log);
+}

@@ -1,0 +1,232 @@
+/* The container's first process and its execs: their streams, their start, their end. */
+#define _GNU_SOURCE
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool is_first(const struct process *process) { return process == &shim.processes[0]; }
+
+static void close_source(struct source *source) {
+    /* Explicitly out of the set: a child that has not called execve yet may still hold a copy. */
+    if (source->fd >= 0 && source->events) epoll_ctl(shim.epoll, EPOLL_CTL_DEL, source->fd, NULL);
+    if (source->fd >= 0) close(source->fd);
+    source->fd = -1;
+    source->events = 0;
+}
+
+void process_reset(struct process *process) {
+    memset(process, 0, sizeof(*process));
+    process->connection = -1;
+    process->pidfd.fd = process->sync.fd = process->in.fd = process->out.fd = process->err.fd = -1;
+}
+
+void process_close_streams(struct process *process) {
+    close_source(&process->in);
+    close_source(&process->out);
+    close_source(&process->err);
+}
+
+bool process_has_room(const struct process *process) {
+    const struct connection *connections = shim.connections;
+    if (!is_first(process))
+        return process->connection >= 0 &&
+               connection_room(&connections[process->connection]) > 2 * (READ_SIZE + FRAME_HEADER);
+    for (int i = 0; i < MAX_CONNECTIONS; i++) {
+        if (connections[i].used && connections[i].kind == CONNECTION_ATTACH &&
+            connection_room(&connections[i]) < ATTACH_ROOM)
+            return false;
+    }
+    return true;
+}
+
+static void deliver(struct process *process, int stream, const char *bytes, size_t size) {
+    uint32_t kind = stream ? SHIM_STDERR : SHIM_STDOUT;
+    if (!is_first(process)) {
+        connection_send(&shim.connections[process->connection], kind, 0, bytes, size);
+        return;
+    }
+    log_write(&shim.log, &shim.streams[stream], bytes, size);
+    for (int i = 0; i < MAX_CONNECTIONS; i++) {
+        struct connection *c = &shim.connections[i];
+        if (c->used && c->kind == CONNECTION_ATTACH) connection_send(c, kind, 0, bytes, size);
+    }
+}
+
+/* One read; false when there is nothing more for now. EIO: nobody has the pty's other side open any more. */
+static bool pump_stream(struct process *process, struct source *source, int stream) {
+    static char scratch[READ_SIZE];
+    if (source->fd < 0) return false;
+    ssize_t size = read(source->fd, scratch, sizeof(scratch));
+    if (size > 0) {
+        deliver(process, stream, scratch, (size_t)size);
+        return true;
+    }
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    close_source(source);
+    return false;
+}
+
+static void finish_exec(struct process *process) {
+    if (process->connection >= 0) {
+        struct connection *connection = &shim.connections[process->connection];
+        connection_send_exit(connection, process);
+        connection->process = -1;
+        connection->closing = true;
+    }
+    process_close_streams(process);
+    close_source(&process->pidfd);
+    process->used = false;
+}
+
+/* Reads the streams once, or (`all`) until nothing is left; then an exec that has exited is over. */
+void process_pump(struct process *process, bool all) {
+    bool more = process->connection >= 0 || is_first(process);
+    while (more) {
+        /* Once the container has ended its pipes are emptied whatever the room, which was kept for this. */
+        if (!process_has_room(process) && !(shim.ended && is_first(process))) return;
+        more = pump_stream(process, &process->out, 0);
+        more = pump_stream(process, &process->err, 1) || more;
+        if (!all) break;
+    }
+    if (process->exited && !more && !is_first(process)) finish_exec(process);
+}
+
+int process_signal(const struct process *process, uint32_t number) {
+    if (!process->used || process->exited) return errno = ESRCH, -1;
+    return (int)syscall(SYS_pidfd_send_signal, process->pidfd.fd, number, NULL, 0);
+}
+
+int process_resize(const struct process *process, uint32_t rows, uint32_t columns) {
+    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+    if (!process->used || !process->terminal || process->out.fd < 0) return errno = ENOTTY, -1;
+    return ioctl(process->out.fd, TIOCSWINSZ, &size);
+}
+
+/* Takes the exit status; the streams may still hold output. */
+void process_reaped(struct process *process) {
+    siginfo_t info = {0};
+    if (process->sync.fd >= 0) process_sync(process);
+    if (!process->used) return;
+    if (waitid(P_PIDFD, (id_t)process->pidfd.fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0) return;
+    process->exited = true;
+    process->code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    close_source(&process->pidfd);
+    if (!is_first(process)) process_pump(process, true);
+}
+
+static void exec_failed(struct process *process, const struct report *report) {
+    if (process->connection >= 0) {
+        struct connection *connection = &shim.connections[process->connection];
+        connection_send_failure(connection, connection->request, report);
+        connection->process = -1;
+        connection->closing = true;
+        process->connection = -1;
+    }
+    process_close_streams(process);
+    close_source(&process->sync);
+}
+
+/* What the child of an exec reports on its way; its end of the pair closes when it calls execve. */
+void process_sync(struct process *process) {
+    struct report report;
+    int fd, result;
+    while ((result = receive_report(process->sync.fd, &report, &fd)) == 1) {
+        if (report.kind == REPORT_EXEC) process->reached = true;
+        if (report.kind == REPORT_TERMINAL && fd >= 0 && process->out.fd < 0) {
+            fcntl(fd, F_SETFL, O_NONBLOCK);
+            process->in.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+            process->out.fd = fd;
+        } else if (fd >= 0) {
+            close(fd);
+        }
+        if (report.kind == REPORT_FAILED) return exec_failed(process, &report);
+    }
+    if (result < 0) return;
+    close_source(&process->sync);
+    if (!process->reached) {
+        fail(&report, ECHILD, "set up (it died meanwhile)", "exec");
+        return exec_failed(process, &report);
+    }
+    process->started = true;
+    if (process->connection < 0) return process_close_streams(process);
+    uint8_t pid[4];
+    put_u32(pid, (uint32_t)process->pid);
+    struct connection *connection = &shim.connections[process->connection];
+    connection_send(connection, SHIM_STARTED, connection->request, pid, sizeof(pid));
+}
+
+/*
+ * In the child of an exec: moves what it needs out of the way and closes the rest, so that none of the shim's descriptors
+ * is open in a process that the container's processes can already see.
+ */
+static void keep_only(int *kept[], size_t count) {
+    enum { BASE = 600 };
+    for (size_t i = 0; i < count; i++)
+        if (*kept[i] >= 0) *kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, BASE);
+    close_range(0, BASE - 1, 0);
+}
+
+static _Noreturn void exec_child(struct child *child, int pidfd) {
+    int *kept[] = {&child->sync, &child->stdio[0], &child->stdio[1], &child->stdio[2], &pidfd};
+    keep_only(kept, ARRAY_SIZE(kept));
+    child_join(child, pidfd);
+}
+
+static int start_exec(struct process *process, struct child *child, struct report *report) {
+    int pair[2], ours[3] = {-1, -1, -1}, pidfd = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(report, errno, "create", "pair");
+    bool piped = child->terminal || make_pipes(child->stdio[0] == 0, ours, child->stdio) == 0;
+    child->sync = pair[1];
+    process->pid = piped ? clone_into(&shim.launch.cgroup, 0, &pidfd) : -1;
+    if (process->pid == 0) exec_child(child, shim.processes[0].pidfd.fd);
+    int error = errno;
+    close(pair[1]);
+    for (int i = 0; i < 3; i++)
+        if (piped && child->stdio[i] > 0) close(child->stdio[i]);
+    process->sync.fd = pair[0];
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    process->pidfd.fd = pidfd;
+    process->in.fd = ours[0];
+    process->out.fd = ours[1];
+    process->err.fd = ours[2];
+    if (process->pid > 0) return 0;
+    close_source(&process->sync);
+    process_close_streams(process);
+    process->used = false;
+    return fail(report, error, "clone", "exec");
+}
+
+/* The shim's children are born in the container's pid namespace since it joined that for them, see shim_run. */
+int process_exec(int connection, const uint8_t *payload, size_t size, struct report *report) {
+    static struct child child;
+    struct reader reader = {.at = payload, .left = size};
+    struct process *process = NULL;
+    child = (struct child){.restrictions = &shim.launch.restrictions, .stdio = {-1, -1, -1}};
+    child.terminal = get_u32(&reader);
+    child.rows = get_u32(&reader);
+    child.columns = get_u32(&reader);
+    if (get_u32(&reader)) child.stdio[0] = 0; /* wanted; the pipe replaces it */
+    if (!check_operations(&reader, &child.operations, &child.count, OP_CONSOLE, OP_EXEC) || reader.left != 0)
+        return fail(report, EINVAL, "decode", "exec");
+    if (shim.ended) return fail(report, ESRCH, "join", "container that has ended");
+    for (int i = 1; i < MAX_PROCESSES && !process; i++)
+        if (!shim.processes[i].used) process = &shim.processes[i];
+    if (!process) return fail(report, EAGAIN, "start (too many at once)", "exec");
+    process_reset(process);
+    process->used = true;
+    process->terminal = child.terminal;
+    process->connection = connection;
+    if (start_exec(process, &child, report) < 0) return -1;
+    shim.connections[connection].process = (int)(process - shim.processes);
+    return 0;
+}

@@ -1,0 +1,206 @@
+/*
+ * One launch, in the shim. Order: whatever can fail without a trace first; then the cgroup; then the child, which makes
+ * its mounts while the links are made here; then wait until it has called execve. A failure undoes all of it.
+ */
+#define _GNU_SOURCE
+#include "setup.h"
+#include "netlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int load_filter(struct restrictions *restrictions, const char *path, struct report *report) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return fail(report, errno, "open seccomp program", path);
+    struct stat status;
+    ssize_t size = -1;
+    if (fstat(fd, &status) == 0 && status.st_size > 0 && (size_t)status.st_size <= sizeof(restrictions->filter) &&
+        (size_t)status.st_size % sizeof(struct sock_filter) == 0)
+        size = pread(fd, restrictions->filter, (size_t)status.st_size, 0);
+    close(fd);
+    if (size < 0 || size != status.st_size) return fail(report, EINVAL, "read seccomp program", path);
+    restrictions->filter_length = (unsigned short)((size_t)size / sizeof(struct sock_filter));
+    return 0;
+}
+
+static int perform_host(struct launch *launch, const struct operation *o, struct report *report) {
+    switch (o->kind) {
+    case OP_SHIM: launch->shim = o->shim; return 0;
+    case OP_CGROUP:
+        return cgroup_create(o->cgroup.root, o->cgroup.path, o->cgroup.controllers, &launch->cgroup, report);
+    case OP_CGROUP_FILE:
+        if (write_file_at(launch->cgroup.directory, o->pair.name, o->pair.value) == 0) return 0;
+        return fail(report, errno, "write cgroup file", o->pair.name);
+    case OP_NAMESPACES: launch->namespaces = o->number; return 0;
+    case OP_LINK:
+        if (launch->link_count == MAX_LINKS) return fail(report, E2BIG, "create link", o->link.host_name);
+        launch->links[launch->link_count++] = o->link;
+        return 0;
+    case OP_OOM_SCORE:
+        launch->oom_score = (int32_t)o->number;
+        launch->set_oom_score = true;
+        return 0;
+    case OP_SECCOMP: return load_filter(&launch->restrictions, o->path.path, report);
+    case OP_SECURITY: launch->restrictions.security = o->security; return 0;
+    case OP_RLIMIT:
+        if (launch->restrictions.rlimit_count == MAX_RLIMITS) return fail(report, E2BIG, "set", "resource limits");
+        launch->restrictions.rlimits[launch->restrictions.rlimit_count++] = o->rlimit;
+        return 0;
+    default: return fail(report, EINVAL, "perform", "operation out of place");
+    }
+}
+
+/*
+ * Binds by a name relative to the state directory: a socket's path is limited to 107 bytes, a state directory's is not.
+ * The shim's own working directory is not needed for anything else.
+ */
+static int open_socket(struct launch *launch, struct report *report) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET_NAME};
+    launch->state = open(launch->shim.state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (launch->state < 0) return fail(report, errno, "open state directory", launch->shim.state_directory);
+    unlinkat(launch->state, SOCKET_NAME, 0);
+    unlinkat(launch->state, EXIT_NAME, 0);
+    launch->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (launch->listener < 0) return fail(report, errno, "create", "shim socket");
+    umask(0077);
+    if (fchdir(launch->state) < 0 || bind(launch->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(launch->listener, 64) < 0)
+        return fail(report, errno, "bind shim socket in", launch->shim.state_directory);
+    return chdir("/") < 0 ? fail(report, errno, "enter", "/") : 0;
+}
+
+int make_pipes(bool with_stdin, int ours[3], int theirs[3]) {
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+        ours[i] = theirs[i] = -1;
+        if (i == 0 && !with_stdin) continue;
+        if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+        ours[i] = i == 0 ? ends[1] : ends[0];
+        theirs[i] = i == 0 ? ends[0] : ends[1];
+        fcntl(ours[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+pid_t clone_into(const struct cgroup *cgroup, uint64_t flags, int *pidfd) {
+    struct clone_args arguments = {.flags = flags | CLONE_PIDFD | CLONE_INTO_CGROUP,
+                                   .pidfd = (uint64_t)(uintptr_t)pidfd,
+                                   .exit_signal = SIGCHLD,
+                                   .cgroup = (uint64_t)cgroup->directory};
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+static int start_child(struct launch *launch, const struct plan *plan, struct report *report) {
+    static struct child child;
+    int pair[2], ours[3] = {-1, -1, -1};
+    child = (struct child){.restrictions = &launch->restrictions,
+                           .operations = plan->container,
+                           .count = plan->container_count,
+                           .stdio = {-1, -1, -1},
+                           .terminal = launch->shim.terminal,
+                           .rows = launch->shim.rows,
+                           .columns = launch->shim.columns};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(report, errno, "create", "pair");
+    if (!child.terminal && make_pipes(launch->shim.keep_stdin, ours, child.stdio) < 0)
+        return fail(report, errno, "create", "pipes");
+    child.sync = pair[1];
+    launch->pid = clone_into(&launch->cgroup, launch->namespaces, &launch->pidfd);
+    if (launch->pid == 0) {
+        /* Ours must be gone in the child, or it would never see the shim's death as an end of file. */
+        close(pair[0]);
+        child_run(&child, -1);
+    }
+    int error = errno;
+    close(pair[1]);
+    for (int i = 0; i < 3; i++)
+        if (child.stdio[i] >= 0) close(child.stdio[i]);
+    launch->sync = pair[0];
+    launch->standard_in = ours[0];
+    launch->standard_out = ours[1];
+    launch->standard_error = ours[2];
+    return launch->pid < 0 ? fail(report, error, "clone", "first process") : 0;
+}
+
+static void set_oom_score(const struct launch *launch, int notify) {
+    char path[64], value[16];
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", launch->pid);
+    snprintf(value, sizeof(value), "%d", launch->oom_score);
+    if (write_file_at(AT_FDCWD, path, value) == 0) return;
+    struct report warning;
+    fail(&warning, errno, "set oom_score_adj to", value);
+    warning.kind = REPORT_WARNING;
+    send_report(notify, &warning, -1);
+}
+
+static int make_links(struct launch *launch, struct report *report) {
+    for (size_t i = 0; i < launch->link_count; i++)
+        if (link_create(&launch->links[i], launch->pid, report) < 0) return -1;
+    if (launch->link_count && send(launch->sync, "", 1, MSG_NOSIGNAL) < 0)
+        return fail(report, errno, "tell the child about", "links");
+    return 0;
+}
+
+/* Until the child's end closes by execve. A death before it said REPORT_EXEC is a failure too. */
+static int await_exec(struct launch *launch, int notify, struct report *report) {
+    bool reached = false;
+    struct report message;
+    int fd;
+    while (receive_report(launch->sync, &message, &fd) == 1) {
+        if (message.kind == REPORT_FAILED) {
+            *report = message;
+            return -1;
+        }
+        if (message.kind == REPORT_WARNING) send_report(notify, &message, -1);
+        if (message.kind == REPORT_EXEC) reached = true;
+        if (message.kind == REPORT_TERMINAL && launch->terminal < 0)
+            launch->terminal = fd;
+        else if (fd >= 0)
+            close(fd);
+    }
+    close(launch->sync);
+    launch->sync = -1;
+    return reached ? 0 : fail(report, ECHILD, "set up (it died meanwhile)", "first process");
+}
+
+int launch_start(struct launch *launch, const struct plan *plan, int notify, struct report *report) {
+    struct reader host = plan->host;
+    struct operation operation;
+    launch->state = launch->listener = launch->pidfd = launch->sync = launch->terminal = -1;
+    launch->standard_in = launch->standard_out = launch->standard_error = -1;
+    launch->cgroup.directory = -1;
+    for (uint32_t i = 0; i < plan->host_count; i++) {
+        if (!decode_operation(&host, &operation)) return fail(report, EINVAL, "decode", "plan");
+        if (perform_host(launch, &operation, report) < 0) return -1;
+        if (operation.kind == OP_SHIM && open_socket(launch, report) < 0) return -1;
+    }
+    if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
+    if (start_child(launch, plan, report) < 0) return -1;
+    if (launch->set_oom_score) set_oom_score(launch, notify);
+    if (make_links(launch, report) < 0) return -1;
+    if (await_exec(launch, notify, report) < 0) return -1;
+    if (launch->terminal >= 0) fcntl(launch->terminal, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+void launch_undo(struct launch *launch) {
+    struct report ignored;
+    if (launch->pidfd >= 0) {
+        syscall(SYS_pidfd_send_signal, launch->pidfd, SIGKILL, NULL, 0);
+        while (waitpid(launch->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    for (size_t i = 0; i < launch->link_count; i++) link_remove(launch->links[i].host_name, &ignored);
+    if (launch->cgroup.directory >= 0) cgroup_remove(&launch->cgroup, &ignored);
+    if (launch->state >= 0) unlinkat(launch->state, SOCKET_NAME, 0);
+}

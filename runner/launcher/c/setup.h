@@ -1,0 +1,45 @@
+/* The shim's way from a plan to a running first process, and back when it fails. */
+#ifndef BERTH_SETUP_H
+#define BERTH_SETUP_H
+
+#include "cgroup.h"
+#include "container.h"
+#include "plan.h"
+
+#define MAX_LINKS 16
+
+/* Names within the state directory. */
+#define SOCKET_NAME "shim.sock"
+#define EXIT_NAME "exit.json"
+#define LOG_NAME "container.log"
+
+struct launch {
+    struct shim_operation shim;
+    struct restrictions restrictions;
+    struct cgroup cgroup;
+    struct link_operation links[MAX_LINKS];
+    size_t link_count;
+    int32_t oom_score;
+    bool set_oom_score;
+    uint64_t namespaces;
+    int state; /* fd of the state directory */
+    int listener;
+    /* The first process. */
+    pid_t pid;
+    int pidfd;
+    int sync;
+    int standard_in, standard_out, standard_error; /* ours; -1 when there is none */
+    int terminal;                                  /* the pty's master, or -1 */
+};
+
+/* Makes everything up to the point where the child has called execve; warnings go to `notify`. */
+int launch_start(struct launch *launch, const struct plan *plan, int notify, struct report *report);
+/* Removes what launch_start made. */
+void launch_undo(struct launch *launch);
+
+/* clone3 into the cgroup, with a pidfd; 0 in the child. */
+pid_t clone_into(const struct cgroup *cgroup, uint64_t flags, int *pidfd);
+/* Pipes for a child's standard streams: `theirs` for the child, ours kept; without stdin theirs[0] is -1. */
+int make_pipes(bool with_stdin, int ours[3], int theirs[3]);
+
+#endif

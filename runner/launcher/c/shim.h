@@ -1,0 +1,99 @@
+/* The state of one shim: its container's first process, the execs in it, and the connections of its clients. */
+#ifndef BERTH_SHIM_H
+#define BERTH_SHIM_H
+
+#include "log.h"
+#include "protocol.h"
+#include "setup.h"
+
+#define MAX_PROCESSES 64 /* the first is the container's */
+#define MAX_CONNECTIONS 96
+#define READ_SIZE 16384
+/* What can still be in the pipes when the container has ended: it must fit into every attached client's buffer. */
+#define PIPE_ROOM (2 * 65536 + 4096)
+#define ATTACH_ROOM (PIPE_ROOM + 2 * READ_SIZE)
+#define IN_SIZE (256 * 1024)
+#define OUT_SIZE (PIPE_ROOM + 128 * 1024)
+/* An attached client that takes nothing for so long, while the container waits for it, is dropped. */
+#define STALL_MS 2000
+
+enum source_kind { SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_PIDFD, SOURCE_SYNC, SOURCE_IN, SOURCE_OUT, SOURCE_ERR };
+
+/* A descriptor in the epoll set, and for what. */
+struct source {
+    int fd;
+    uint32_t events;
+};
+
+struct process {
+    bool used, started, reached, exited, terminal;
+    pid_t pid;
+    int code;
+    int connection; /* the session that asked for it, -1: none (any more) */
+    struct source pidfd, sync, in, out, err;
+};
+
+enum connection_kind { CONNECTION_CONTROL, CONNECTION_EXEC, CONNECTION_ATTACH };
+
+/* Apart from the connections and page-aligned: only pages that were used exist, and a closed connection's are given back. */
+struct buffers {
+    _Alignas(4096) uint8_t in[IN_SIZE];
+    _Alignas(4096) uint8_t out[OUT_SIZE];
+};
+
+struct connection {
+    struct source source;
+    uint8_t *in, *out;
+    bool used, greeted, blocked, closing;
+    enum connection_kind kind;
+    int process; /* of a session */
+    uint32_t request;
+    size_t in_length, stdin_done, out_start, out_length;
+    int64_t progress_ms;
+};
+
+struct shim {
+    struct launch launch;
+    struct log log;
+    struct log_stream streams[2];
+    struct process processes[MAX_PROCESSES];
+    struct connection connections[MAX_CONNECTIONS];
+    struct source listener;
+    int epoll;
+    int64_t stop_ms; /* when to kill, monotonic; 0: no stop is under way */
+    bool ended, oom_killed;
+    int64_t ended_ms, finished_ms; /* monotonic; and since 1970 */
+};
+
+extern struct shim shim;
+extern struct buffers buffers[MAX_CONNECTIONS];
+
+int64_t monotonic_ms(void);
+
+/* shim.c */
+_Noreturn void shim_run(const struct plan *plan, int notify);
+
+/* process.c */
+void process_reset(struct process *process);
+void process_close_streams(struct process *process);
+/* May more be read from its streams? An exec waits for its own client, the first process for every attached one. */
+bool process_has_room(const struct process *process);
+void process_pump(struct process *process, bool all);
+void process_sync(struct process *process);
+void process_reaped(struct process *process);
+int process_signal(const struct process *process, uint32_t signal);
+int process_resize(const struct process *process, uint32_t rows, uint32_t columns);
+int process_exec(int connection, const uint8_t *payload, size_t size, struct report *report);
+
+/* connection.c */
+void connection_accept(void);
+void connection_close(struct connection *connection);
+void connection_read(struct connection *connection);
+void connection_handle(struct connection *connection);
+void connection_flush(struct connection *connection);
+void connection_send(struct connection *connection, uint32_t kind, uint32_t id, const void *payload, size_t size);
+void connection_send_exit(struct connection *connection, const struct process *process);
+void connection_send_failure(struct connection *connection, uint32_t id, const struct report *report);
+size_t connection_room(const struct connection *connection);
+
+#endif

@@ -1,0 +1,135 @@
+import { BerthError } from '#shared/errors.ts';
+import { encodePlan } from './encode.ts';
+import { readExitReport } from './exit-report.ts';
+import { errnoText, launchError } from './launch-error.ts';
+import { readLaunchRecord, removeLaunchRecord, writeLaunchRecord } from './launch-record.ts';
+import type { Launcher, LaunchRequest, Shim } from './launcher.ts';
+import { parseAddress, planLaunch } from './plan.ts';
+import { SeccompCache } from './seccomp-cache.ts';
+import { ShimClient } from './shim-client.ts';
+import { type SpawnerAnswer, SpawnerProcess } from './spawner-process.ts';
+import { SPAWNER_REQUEST, WireWriter } from './wire.ts';
+
+export interface LauncherOptions {
+  /** Path of berth-launcher. */
+  readonly binary: string;
+  /** Mount point of the cgroup v2 hierarchy (`/sys/fs/cgroup`, or `/sys/fs/cgroup/unified`). */
+  readonly cgroupRoot: string;
+  /** Where compiled seccomp programs are kept; made if it is not there. */
+  readonly cacheDirectory: string;
+  /** cgroup v2 controllers that containers get; limits of others are left out. */
+  readonly controllers: readonly string[];
+  /** What was refused that a container can do without, such as raising a hard limit. */
+  readonly onWarning?: (containerId: string, text: string) => void;
+  /** Ends the spawner; containers run on. */
+  readonly signal?: AbortSignal;
+}
+
+/** Starts the spawner. */
+export async function createLauncher(options: LauncherOptions): Promise<Launcher> {
+  const launcher = new SpawnClient(options);
+  await launcher.start();
+  options.signal?.addEventListener('abort', () => void launcher[Symbol.asyncDispose](), { once: true });
+  return launcher;
+}
+
+/**
+ * The runner's side of the spawner. Invariants: at most one spawner runs; one that has died is replaced at the next
+ * request; what a launch will make on the host is on disk before it is asked for.
+ */
+class SpawnClient implements Launcher {
+  readonly #options: LauncherOptions;
+  readonly #seccomp: SeccompCache;
+  #spawner: Promise<SpawnerProcess> | undefined;
+  #disposed = false;
+
+  constructor(options: LauncherOptions) {
+    this.#options = options;
+    this.#seccomp = new SeccompCache(options.binary, options.cacheDirectory);
+  }
+
+  /** The spawner, started again if it has died. */
+  async start(): Promise<SpawnerProcess> {
+    for (;;) {
+      if (this.#disposed) throw new BerthError('conflict', 'launcher.closed', 'launch: the launcher has been closed');
+      const current = this.#spawner;
+      const spawner = await current?.catch(() => undefined);
+      if (spawner?.alive === true) return spawner;
+      if (current !== this.#spawner) continue; // another caller has begun a new one meanwhile
+      const fresh = SpawnerProcess.start(this.#options.binary);
+      this.#spawner = fresh;
+      return fresh;
+    }
+  }
+
+  async launch(request: LaunchRequest): Promise<Shim> {
+    const { containerId, stateDirectory, spec } = request;
+    const { seccomp } = spec.linux;
+    const { cgroupRoot, controllers } = this.#options;
+    const seccompProgram = seccomp === undefined ? undefined : await this.#seccomp.program(seccomp);
+    const plan = encodePlan(planLaunch(request, { cgroupRoot, controllers, seccompProgram }));
+    const links = request.links.map((link) => link.hostName);
+    await writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
+    const answer = await this.#request(SPAWNER_REQUEST.launch, plan).catch(async (error: unknown) => {
+      await this.#sweep(stateDirectory);
+      throw error;
+    });
+    for (const warning of answer.warnings) {
+      const text = `${warning.operation} ${warning.object}: ${errnoText(warning.errno)}`;
+      this.#options.onWarning?.(containerId, text);
+    }
+    if (!answer.ok) {
+      await this.#sweep(stateDirectory);
+      throw launchError(`launch container ${containerId.slice(0, 12)}`, answer.report);
+    }
+    return this.#started(stateDirectory, answer.report.value);
+  }
+
+  async connect(stateDirectory: string): Promise<Shim | undefined> {
+    const shim = await ShimClient.connect(stateDirectory, () => this.#sweep(stateDirectory));
+    if (shim === undefined) await this.#sweep(stateDirectory);
+    return shim;
+  }
+
+  async ensureBridge(bridge: { name: string; address: string; prefixLength: number }): Promise<void> {
+    const payload = new WireWriter().string(bridge.name).bytes(parseAddress(bridge.address)).u32(bridge.prefixLength);
+    const answer = await this.#request(SPAWNER_REQUEST.bridge, payload.finish());
+    if (!answer.ok) throw launchError(`ensure bridge ${bridge.name}`, answer.report);
+  }
+
+  async removeLink(name: string): Promise<void> {
+    const answer = await this.#request(SPAWNER_REQUEST.removeLink, new WireWriter().string(name).finish());
+    if (!answer.ok) throw launchError(`remove link ${name}`, answer.report);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    const spawner = await this.#spawner?.catch(() => undefined);
+    await spawner?.[Symbol.asyncDispose]();
+  }
+
+  async #request(kind: number, payload: Buffer): Promise<SpawnerAnswer> {
+    return (await this.start()).request(kind, payload);
+  }
+
+  /** A container may have ended, and its shim with it, before we are connected. */
+  async #started(stateDirectory: string, pid: number): Promise<Shim> {
+    const shim = await ShimClient.connect(stateDirectory, () => this.#sweep(stateDirectory));
+    if (shim !== undefined) return shim;
+    const report = await readExitReport(stateDirectory);
+    if (report !== undefined) return ShimClient.ended(stateDirectory, pid, report);
+    await this.#sweep(stateDirectory);
+    throw new BerthError('internal', 'shim.lost', `launch: the shim in ${stateDirectory} died at once`);
+  }
+
+  /** Removes what a launch left when nobody else can: after its shim's death. Idempotent. */
+  async #sweep(stateDirectory: string): Promise<void> {
+    const record = await readLaunchRecord(stateDirectory);
+    if (record === undefined) return;
+    const { cgroupRoot, cgroupPath, links } = record;
+    const payload = new WireWriter().string(cgroupRoot).string(cgroupPath).strings(links).finish();
+    const answer = await this.#request(SPAWNER_REQUEST.sweep, payload);
+    if (!answer.ok) throw launchError(`clean up after ${stateDirectory}`, answer.report);
+    await removeLaunchRecord(stateDirectory);
+  }
+}

@@ -1,0 +1,182 @@
+import { BerthError } from '#shared/errors.ts';
+import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
+import { MAX_PLAN_BYTES, WireWriter } from './wire.ts';
+
+/** `PLAN_MAGIC` of plan.h: "BRT1". */
+const PLAN_MAGIC = 0x31545242;
+
+/** `enum operation_kind` of plan.h. */
+const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> = {
+  shim: 1,
+  cgroup: 2,
+  'cgroup-file': 3,
+  namespaces: 4,
+  link: 5,
+  'oom-score': 6,
+  seccomp: 7,
+  security: 8,
+  rlimit: 9,
+  'cgroup-namespace': 32,
+  overlay: 33,
+  filesystem: 34,
+  bind: 35,
+  device: 36,
+  symlink: 37,
+  mask: 38,
+  'readonly-path': 39,
+  sysctl: 40,
+  loopback: 41,
+  address: 42,
+  pivot: 43,
+  hostname: 44,
+  domainname: 45,
+  console: 46,
+  user: 47,
+  cwd: 48,
+  exec: 49,
+};
+
+function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
+  switch (operation.kind) {
+    case 'shim':
+      return to
+        .string(operation.stateDirectory)
+        .u64(operation.logBytes)
+        .u32(operation.logFiles)
+        .flag(operation.keepStdin)
+        .flag(operation.terminal)
+        .u32(operation.rows)
+        .u32(operation.columns);
+    case 'cgroup':
+      return to.string(operation.root).string(operation.path).strings(operation.controllers);
+    case 'cgroup-file':
+      return to.string(operation.name).string(operation.value);
+    case 'namespaces':
+      return to.u32(operation.flags);
+    case 'link':
+      return to
+        .string(operation.bridge)
+        .string(operation.hostName)
+        .string(operation.containerName)
+        .bytes(operation.mac);
+    case 'oom-score':
+      return to.u32(operation.value);
+    case 'seccomp':
+      return to.string(operation.path);
+    case 'security':
+      return to
+        .u64(operation.bounding)
+        .u64(operation.permitted)
+        .u64(operation.effective)
+        .flag(operation.noNewPrivileges);
+    case 'rlimit':
+      return to.u32(operation.resource).u64(operation.soft).u64(operation.hard);
+    default:
+      return operation satisfies never;
+  }
+}
+
+/** Address as a number whose bytes in memory are in network order. */
+function addressBytes(bytes: readonly number[]): readonly number[] {
+  return bytes.length === 0 ? [0, 0, 0, 0] : bytes;
+}
+
+function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWriter {
+  switch (operation.kind) {
+    case 'cgroup-namespace':
+    case 'loopback':
+      return to;
+    case 'overlay':
+      return to.string(operation.mountPoint).strings(operation.lower).string(operation.upper).string(operation.work);
+    case 'filesystem':
+      return to
+        .string(operation.type)
+        .string(operation.source)
+        .string(operation.destination)
+        .u32(operation.attributes)
+        .strings(operation.parameters.flat());
+    case 'bind':
+      return to
+        .string(operation.source)
+        .string(operation.destination)
+        .flag(operation.recursive)
+        .u64(operation.attributes)
+        .u64(operation.propagation);
+    case 'device':
+      return to
+        .string(operation.path)
+        .u32(operation.mode)
+        .u32(operation.major)
+        .u32(operation.minor)
+        .u32(operation.uid)
+        .u32(operation.gid);
+    case 'symlink':
+      return to.string(operation.path).string(operation.target);
+    case 'sysctl':
+      return to.string(operation.name).string(operation.value);
+    case 'console':
+      return to.flag(operation.mount);
+    case 'pivot':
+      return to.flag(operation.readonly);
+    case 'mask':
+    case 'readonly-path':
+      return to.string(operation.path);
+    case 'hostname':
+    case 'domainname':
+      return to.string(operation.name);
+    case 'address':
+      return to
+        .string(operation.name)
+        .bytes(addressBytes(operation.address))
+        .u32(operation.prefixLength)
+        .bytes(addressBytes(operation.gateway));
+    case 'user':
+      return to.string(operation.user).strings(operation.groups);
+    case 'cwd':
+      return to.string(operation.path).flag(operation.create);
+    case 'exec':
+      return to.u32(operation.umask).strings(operation.args).strings(operation.env);
+    default:
+      return operation satisfies never;
+  }
+}
+
+function encodeList<T extends HostOperation | ContainerOperation>(
+  operations: readonly T[],
+  encode: (operation: T, to: WireWriter) => WireWriter,
+  to: WireWriter,
+): void {
+  to.u32(operations.length);
+  for (const operation of operations) {
+    const payload = encode(operation, new WireWriter()).finish();
+    to.u32(kinds[operation.kind]).u32(payload.byteLength).bytes(payload);
+  }
+}
+
+/** Operations of an exec, as they stand in a shim's request. */
+export function encodeContainerOperations(operations: readonly ContainerOperation[]): Buffer {
+  const to = new WireWriter();
+  encodeList(operations, encodeContainer, to);
+  return to.finish();
+}
+
+/**
+ * The bytes of a plan (plan.h).
+ *
+ * @throws BerthError `launch.invalid` for a text with a NUL byte, `launch.too-large` over MAX_PLAN_BYTES
+ */
+export function encodePlan(plan: LaunchPlan): Buffer {
+  const to = new WireWriter().u32(PLAN_MAGIC);
+  encodeList(plan.host, encodeHost, to);
+  encodeList(plan.container, encodeContainer, to);
+  const bytes = to.finish();
+  if (bytes.byteLength > MAX_PLAN_BYTES) {
+    throw new BerthError(
+      'too-large',
+      'launch.too-large',
+      `encode plan: ${bytes.byteLength} bytes are over the limit of ${MAX_PLAN_BYTES}`,
+      { remedy: 'Shorten the arguments and the environment of the container.' },
+    );
+  }
+  return bytes;
+}

@@ -1,0 +1,221 @@
+import { BerthError } from '#shared/errors.ts';
+import type { RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import { cgroupFiles } from './cgroup-limits.ts';
+import type { LaunchRequest, LinkSpec } from './launcher.ts';
+import { capabilityNumbers, deviceTypeBits, namespaceFlags, rlimitNumbers } from './linux-numbers.ts';
+import { parseMountOptions } from './mount-options.ts';
+import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
+
+/** What the plan needs to know about the host. */
+export interface PlanOptions {
+  /** Mount point of the cgroup v2 hierarchy. */
+  readonly cgroupRoot: string;
+  /** Controllers that containers get. */
+  readonly controllers: readonly string[];
+  /** The compiled form of `spec.linux.seccomp`; undefined when there is none. */
+  readonly seccompProgram: string | undefined;
+}
+
+function unsupported(what: string): BerthError {
+  return new BerthError('unsupported', 'launch.unsupported', `plan launch: ${what} is not supported`);
+}
+
+function invalid(what: string): BerthError {
+  return new BerthError('invalid', 'launch.invalid', `plan launch: ${what}`);
+}
+
+/** Bit mask of capability names (`CAP_CHOWN`). */
+export function capabilityMask(names: readonly string[]): bigint {
+  let mask = 0n;
+  for (const name of names) {
+    const number = capabilityNumbers.get(name.replace(/^CAP_/, ''));
+    if (number === undefined) throw invalid(`unknown capability "${name}"`);
+    mask |= 1n << BigInt(number);
+  }
+  return mask;
+}
+
+/** The bytes of a dotted quad. */
+export function parseAddress(text: string): readonly number[] {
+  const parts = text.split('.');
+  const bytes = parts.map(Number);
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part)) || bytes.some((byte) => byte > 255)) {
+    throw invalid(`"${text}" is not an IPv4 address`);
+  }
+  return bytes;
+}
+
+function parseMac(text: string): readonly number[] {
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) throw invalid(`"${text}" is not a MAC address`);
+  return text.split(':').map((part) => Number.parseInt(part, 16));
+}
+
+/** RLIM_INFINITY for what JSON cannot hold exactly, which is what -1 and 2^64-1 become on their way. */
+function limit(value: number): bigint {
+  return value < 0 || value > Number.MAX_SAFE_INTEGER ? 0xffff_ffff_ffff_ffffn : BigInt(value);
+}
+
+function rlimits(spec: RuntimeSpec): HostOperation[] {
+  return spec.process.rlimits.map(({ type, soft, hard }) => {
+    const resource = rlimitNumbers.get(type);
+    if (resource === undefined) throw invalid(`unknown resource limit "${type}"`);
+    return { kind: 'rlimit', resource, soft: limit(soft), hard: limit(hard) };
+  });
+}
+
+/** The cgroup namespace is not among them: it is made once the process is in its cgroup. */
+function cloneFlags(spec: RuntimeSpec): number {
+  let flags = 0;
+  for (const { type, path } of spec.linux.namespaces) {
+    if (path !== undefined) throw unsupported(`joining the ${type} namespace at ${path}`);
+    if (type === 'user' || type === 'time') throw unsupported(`a ${type} namespace`);
+    if (type !== 'cgroup') flags |= namespaceFlags[type];
+  }
+  if ((flags & namespaceFlags.mount) === 0) throw invalid('a container needs a mount namespace of its own');
+  if ((flags & namespaceFlags.pid) === 0) throw unsupported('sharing the pid namespace of the host');
+  return flags;
+}
+
+function mount(entry: RuntimeMount): ContainerOperation {
+  const options = parseMountOptions(entry.type, entry.options);
+  if (!entry.destination.startsWith('/')) throw invalid(`mount destination "${entry.destination}" is not absolute`);
+  if (options.bind) {
+    const { recursive, attributes, propagation } = options;
+    const { source, destination } = entry;
+    if (!source.startsWith('/')) throw invalid(`bind source "${source}" is not absolute`);
+    if (/^\/(proc|sys)(\/|$)/.test(destination)) throw invalid(`"${destination}" must not be covered by a host's file`);
+    return { kind: 'bind', source, destination, recursive, attributes, propagation };
+  }
+  const type = entry.type === 'cgroup' ? 'cgroup2' : entry.type;
+  const { attributes, parameters } = options;
+  return { kind: 'filesystem', type, source: entry.source, destination: entry.destination, attributes, parameters };
+}
+
+function devices(spec: RuntimeSpec): ContainerOperation[] {
+  const links: readonly (readonly [string, string])[] = [
+    ['/dev/fd', '/proc/self/fd'],
+    ['/dev/stdin', '/proc/self/fd/0'],
+    ['/dev/stdout', '/proc/self/fd/1'],
+    ['/dev/stderr', '/proc/self/fd/2'],
+    ['/dev/ptmx', 'pts/ptmx'],
+    ['/dev/core', '/proc/kcore'],
+  ];
+  return [
+    ...spec.linux.devices.map(({ path, type, fileMode, major, minor, uid, gid }): ContainerOperation => ({
+      kind: 'device',
+      path,
+      mode: deviceTypeBits[type] | (fileMode & 0o777),
+      major,
+      minor,
+      uid,
+      gid,
+    })),
+    ...links.map(([path, target]): ContainerOperation => ({ kind: 'symlink', path, target })),
+  ];
+}
+
+function sysctls(spec: RuntimeSpec): ContainerOperation[] {
+  return Object.entries(spec.linux.sysctl).map(([name, value]) => {
+    const path = name.replaceAll('.', '/');
+    if (!/^[a-zA-Z0-9_/-]+$/.test(path)) throw invalid(`"${name}" is not a sysctl`);
+    return { kind: 'sysctl', name: path, value };
+  });
+}
+
+function addresses(links: readonly LinkSpec[]): ContainerOperation[] {
+  return links.map((link, index) => ({
+    kind: 'address',
+    name: link.containerName,
+    address: parseAddress(link.address),
+    prefixLength: link.prefixLength,
+    // One default route: by the first link that has a gateway.
+    gateway: links.findIndex(({ gateway }) => gateway !== '') === index ? parseAddress(link.gateway) : [],
+  }));
+}
+
+function hostOperations(request: LaunchRequest, options: PlanOptions): HostOperation[] {
+  const { spec } = request;
+  const { capabilities, consoleSize } = spec.process;
+  return [
+    {
+      kind: 'shim',
+      stateDirectory: request.stateDirectory,
+      logBytes: request.log.maxBytes,
+      logFiles: request.log.maxFiles,
+      keepStdin: request.stdin,
+      terminal: spec.process.terminal,
+      rows: consoleSize?.height ?? 0,
+      columns: consoleSize?.width ?? 0,
+    },
+    { kind: 'cgroup', root: options.cgroupRoot, path: spec.linux.cgroupsPath, controllers: options.controllers },
+    ...cgroupFiles(spec.linux.resources, options.controllers).map(([name, value]): HostOperation => ({
+      kind: 'cgroup-file',
+      name,
+      value,
+    })),
+    { kind: 'namespaces', flags: cloneFlags(spec) },
+    ...request.links.map((link): HostOperation => ({
+      kind: 'link',
+      bridge: link.bridge,
+      hostName: link.hostName,
+      containerName: link.containerName,
+      mac: parseMac(link.macAddress),
+    })),
+    ...(spec.process.oomScoreAdj === undefined
+      ? []
+      : [{ kind: 'oom-score', value: spec.process.oomScoreAdj } satisfies HostOperation]),
+    ...(options.seccompProgram === undefined
+      ? []
+      : [{ kind: 'seccomp', path: options.seccompProgram } satisfies HostOperation]),
+    {
+      kind: 'security',
+      bounding: capabilityMask(capabilities.bounding),
+      permitted: capabilityMask(capabilities.permitted),
+      effective: capabilityMask(capabilities.effective),
+      noNewPrivileges: spec.process.noNewPrivileges,
+    },
+    ...rlimits(spec),
+  ];
+}
+
+/**
+ * The primitive operations that make this container, in the order in which they must happen. Device nodes come after
+ * the mounts (one of which is /dev), masks after all that they might have to cover, network and names while the old root
+ * is still there does not matter; user, working directory and execve when nothing of the host can be reached any more.
+ *
+ * @throws BerthError `launch.invalid`, `launch.unsupported`
+ */
+export function planLaunch(request: LaunchRequest, options: PlanOptions): LaunchPlan {
+  const { spec } = request;
+  const { namespaces, maskedPaths, readonlyPaths } = spec.linux;
+  const has = (type: string): boolean => namespaces.some((namespace) => namespace.type === type);
+  if (request.lowerDirectories.length === 0) throw invalid('an image has at least one layer');
+  const container: ContainerOperation[] = [
+    ...(has('cgroup') ? [{ kind: 'cgroup-namespace' } satisfies ContainerOperation] : []),
+    {
+      kind: 'overlay',
+      mountPoint: request.stateDirectory,
+      lower: request.lowerDirectories.toReversed(),
+      upper: request.upperDirectory,
+      work: request.workDirectory,
+    },
+    ...spec.mounts.map(mount),
+    ...devices(spec),
+    ...(spec.process.terminal ? [{ kind: 'console', mount: true } satisfies ContainerOperation] : []),
+    ...sysctls(spec),
+    ...readonlyPaths.map((path): ContainerOperation => ({ kind: 'readonly-path', path })),
+    ...maskedPaths.map((path): ContainerOperation => ({ kind: 'mask', path })),
+    ...(has('uts') ? [{ kind: 'hostname', name: spec.hostname } satisfies ContainerOperation] : []),
+    ...(has('uts') && spec.domainname !== undefined
+      ? [{ kind: 'domainname', name: spec.domainname } satisfies ContainerOperation]
+      : []),
+    ...(has('network') ? [{ kind: 'loopback' } satisfies ContainerOperation] : []),
+    ...addresses(request.links),
+    { kind: 'user', user: request.user, groups: request.additionalGroups },
+    { kind: 'cwd', path: spec.process.cwd, create: true },
+    { kind: 'pivot', readonly: spec.root.readonly },
+    { kind: 'cwd', path: spec.process.cwd, create: false },
+    { kind: 'exec', umask: spec.process.user.umask ?? 0o022, args: spec.process.args, env: spec.process.env },
+  ];
+  return { host: hostOperations(request, options), container };
+}

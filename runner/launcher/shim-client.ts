@@ -1,0 +1,204 @@
+import type { Socket } from 'node:net';
+import { BerthError } from '#shared/errors.ts';
+import { encodeContainerOperations } from './encode.ts';
+import { readExitReport } from './exit-report.ts';
+import { launchError } from './launch-error.ts';
+import type { ExecRequest, ExecSession, ExitReport, Shim } from './launcher.ts';
+import type { ContainerOperation } from './operations.ts';
+import { type SessionControl, ShimSession } from './shim-session.ts';
+import { connectShim } from './shim-socket.ts';
+import {
+  decodeReport,
+  encodeWireFrame,
+  MAX_SHIM_REQUEST_BYTES,
+  SHIM_ANSWER,
+  SHIM_REQUEST,
+  type WireFrame,
+  WireFrameReader,
+  WireWriter,
+} from './wire.ts';
+
+interface Pending {
+  readonly operation: string;
+  resolve(payload: Buffer): void;
+  reject(error: unknown): void;
+}
+
+/** An exec as the shim wants it: terminal, rows, columns, stdin, operations. */
+export function encodeExec(request: ExecRequest): Buffer {
+  const operations: ContainerOperation[] = [
+    ...(request.terminal ? [{ kind: 'console', mount: false } satisfies ContainerOperation] : []),
+    { kind: 'user', user: request.user, groups: [] },
+    { kind: 'cwd', path: request.cwd === '' ? '/' : request.cwd, create: false },
+    { kind: 'exec', umask: 0o022, args: request.args, env: request.env },
+  ];
+  const bytes = new WireWriter()
+    .flag(request.terminal)
+    .u32(request.size?.rows ?? 0)
+    .u32(request.size?.columns ?? 0)
+    .flag(request.stdin)
+    .bytes(encodeContainerOperations(operations))
+    .finish();
+  if (bytes.byteLength <= MAX_SHIM_REQUEST_BYTES) return bytes;
+  throw new BerthError('too-large', 'launch.too-large', `exec: its ${bytes.byteLength} bytes are over the limit`, {
+    remedy: `Arguments and environment together have at most ${MAX_SHIM_REQUEST_BYTES} bytes.`,
+  });
+}
+
+/** A control connection to a shim. `onLost` runs when the shim has died without a report, before `exit` rejects. */
+export class ShimClient implements Shim {
+  readonly exit: Promise<ExitReport>;
+  readonly #stateDirectory: string;
+  readonly #socket: Socket | undefined;
+  readonly #onLost: () => Promise<void>;
+  readonly #frames = new WireFrameReader();
+  readonly #pending = new Map<number, Pending>();
+  readonly #settleExit = Promise.withResolvers<ExitReport>();
+  #pid: number;
+  #nextId = 1;
+
+  private constructor(stateDirectory: string, socket: Socket | undefined, pid: number, onLost: () => Promise<void>) {
+    this.#stateDirectory = stateDirectory;
+    this.#socket = socket;
+    this.#pid = pid;
+    this.#onLost = onLost;
+    this.exit = this.#settleExit.promise;
+    this.exit.catch(() => {}); // whoever awaits it still sees the rejection
+    socket?.on('data', (chunk) => this.#receive(chunk));
+    socket?.on('error', () => {}); // close follows
+    socket?.on('close', () => void this.#closed());
+  }
+
+  /** The shim in a state directory, undefined when none answers. */
+  static async connect(stateDirectory: string, onLost: () => Promise<void>): Promise<ShimClient | undefined> {
+    const socket = await connectShim(stateDirectory);
+    if (socket === undefined) return undefined;
+    const client = new ShimClient(stateDirectory, socket, 0, onLost);
+    try {
+      const info = await client.#request('connect', SHIM_REQUEST.hello);
+      client.#pid = info.readUInt32LE(0);
+      return client;
+    } catch {
+      return undefined; // it ended (or died) between connect and its answer
+    }
+  }
+
+  /** A container that has ended before anybody could connect to its shim. */
+  static ended(stateDirectory: string, pid: number, report: ExitReport): ShimClient {
+    const client = new ShimClient(stateDirectory, undefined, pid, () => Promise.resolve());
+    client.#settleExit.resolve(report);
+    return client;
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  async signal(signal: number): Promise<void> {
+    await this.#request('signal', SHIM_REQUEST.signal, signal);
+  }
+
+  async stop(signal: number, timeoutMs: number): Promise<void> {
+    await this.#request('stop', SHIM_REQUEST.stop, signal, Math.min(Math.max(0, Math.round(timeoutMs)), 0x7fff_ffff));
+  }
+
+  async resize(size: { columns: number; rows: number }): Promise<void> {
+    await this.#request('resize', SHIM_REQUEST.resize, size.rows, size.columns);
+  }
+
+  async exec(request: ExecRequest): Promise<ExecSession> {
+    const control: SessionControl = {
+      resize: async (pid, size) => {
+        await this.#request('resize exec', SHIM_REQUEST.execResize, pid, size.rows, size.columns);
+      },
+      signal: async (pid, signal) => {
+        await this.#request('signal exec', SHIM_REQUEST.execSignal, pid, signal);
+      },
+    };
+    return this.#session('exec', control, SHIM_REQUEST.exec, encodeExec(request));
+  }
+
+  attach(): Promise<ExecSession> {
+    const control: SessionControl = {
+      resize: (_pid, size) => this.resize(size),
+      signal: (_pid, signal) => this.signal(signal),
+    };
+    return this.#session('attach', control, SHIM_REQUEST.attach, Buffer.alloc(0));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#socket?.removeAllListeners('close');
+    this.#socket?.destroy();
+    this.#rejectPending();
+    return Promise.resolve();
+  }
+
+  async #session(name: string, control: SessionControl, kind: number, payload: Buffer): Promise<ExecSession> {
+    const socket = this.#socket === undefined ? undefined : await connectShim(this.#stateDirectory);
+    if (socket === undefined) throw this.#gone(name);
+    const session = new ShimSession(socket, control, name, encodeWireFrame(kind, 1, payload));
+    await session.started;
+    return session;
+  }
+
+  #request(operation: string, kind: number, ...numbers: number[]): Promise<Buffer> {
+    const socket = this.#socket;
+    if (socket === undefined || socket.destroyed) return Promise.reject(this.#gone(operation));
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    this.#pending.set(id, { operation, resolve, reject });
+    const payload = new WireWriter();
+    for (const number of numbers) payload.u32(number);
+    socket.write(encodeWireFrame(kind, id, payload.finish()));
+    return promise;
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const frame of this.#frames.push(chunk)) this.#handle(frame);
+    } catch (error) {
+      this.#socket?.destroy(error instanceof Error ? error : undefined);
+    }
+  }
+
+  #handle({ kind, id, payload }: WireFrame): void {
+    if (kind === SHIM_ANSWER.exit) {
+      this.#settleExit.resolve({
+        exitCode: payload.readUInt32LE(0),
+        oomKilled: payload.readUInt32LE(4) === 1,
+        finishedAtMs: Number(payload.readBigUInt64LE(8)),
+      });
+      return;
+    }
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (kind === SHIM_ANSWER.failed) pending?.reject(launchError(pending.operation, decodeReport(payload)));
+    else pending?.resolve(payload);
+  }
+
+  /** The shim ends after it has told everybody; a report on disk counts as told. */
+  async #closed(): Promise<void> {
+    this.#rejectPending();
+    try {
+      const report = await readExitReport(this.#stateDirectory);
+      if (report !== undefined) return this.#settleExit.resolve(report);
+      await this.#onLost();
+    } catch (error) {
+      return this.#settleExit.reject(error);
+    }
+    this.#settleExit.reject(
+      new BerthError('internal', 'shim.lost', `wait: the shim in ${this.#stateDirectory} died before its container`, {
+        remedy: 'The container was killed with it. Start it again.',
+      }),
+    );
+  }
+
+  #rejectPending(): void {
+    for (const pending of this.#pending.values()) pending.reject(this.#gone(pending.operation));
+    this.#pending.clear();
+  }
+
+  #gone(operation: string): BerthError {
+    return new BerthError('conflict', 'shim.gone', `${operation}: the container has ended`);
+  }
+}

@@ -1,0 +1,123 @@
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BerthError, errorText } from '#shared/errors.ts';
+import type { LogFormat } from './log.ts';
+
+export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
+       berth runner join URL --token TOKEN [--name NAME] [--data-root DIR]
+       berth runner --standalone [OPTIONS]
+
+Runs containers on this machine, as the control plane that it joined says, or (standalone) alone.
+
+Options:
+  --data-root DIR       where images, containers and the identity are kept (default /var/lib/berth)
+  --socket PATH         Docker API socket (default DIR/berth.sock)
+  --standalone          run without a control plane
+  --log-format FORMAT   text or json (default text)
+  --help                this text
+
+Options of join:
+  --token TOKEN         one-use join token, from \`berth host token\`
+  --name NAME           this host's name in the cluster (default: the machine's)
+`;
+
+const DEFAULT_DATA_ROOT = '/var/lib/berth';
+
+/** What `berth runner …` is asked to do. Paths are absolute. */
+export type RunnerCommand =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'join';
+      readonly url: string;
+      readonly token: string;
+      readonly name: string;
+      readonly dataRoot: string;
+    }
+  | {
+      readonly kind: 'run';
+      readonly standalone: boolean;
+      readonly dataRoot: string;
+      readonly socketPath: string;
+      readonly logFormat: LogFormat;
+    };
+
+/**
+ * The command line of `berth runner`, without these two words.
+ *
+ * @throws BerthError `runner.usage`
+ */
+export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
+  const { values, positionals } = parse(argv);
+  if (values.help === true) return { kind: 'help' };
+  const dataRoot = resolve(values['data-root'] ?? DEFAULT_DATA_ROOT);
+  const [verb, ...rest] = positionals;
+  if (verb === 'join') return joinCommand(values, rest, dataRoot);
+  if (verb !== undefined) throw usage(`"${verb}" is no command of berth runner`);
+  for (const name of ['token', 'name'] as const) {
+    if (values[name] !== undefined) throw usage(`--${name} belongs to \`berth runner join\``);
+  }
+  const logFormat = values['log-format'] ?? 'text';
+  if (logFormat !== 'text' && logFormat !== 'json') throw usage(`--log-format ${logFormat} is neither text nor json`);
+  return {
+    kind: 'run',
+    standalone: values.standalone ?? false,
+    dataRoot,
+    socketPath: checkSocketPath(resolve(values.socket ?? join(dataRoot, 'berth.sock'))),
+    logFormat,
+  };
+}
+
+type Values = ReturnType<typeof parse>['values'];
+
+function parse(argv: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        'data-root': text,
+        socket: text,
+        standalone: flag,
+        'log-format': text,
+        token: text,
+        name: text,
+        help: { ...flag, short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw usage(errorText(error), error);
+  }
+}
+
+function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot: string): RunnerCommand {
+  if (url === undefined) throw usage('join: the URL of the control plane is missing');
+  if (rest.length > 0) throw usage(`join: one URL, not also ${rest.join(' ')}`);
+  if (values.token === undefined) throw usage('join: --token TOKEN is missing');
+  for (const name of ['socket', 'standalone'] as const) {
+    if (values[name] !== undefined) throw usage(`join: --${name} belongs to \`berth runner\``);
+  }
+  const name = values.name ?? defaultName(hostname());
+  return { kind: 'join', url, token: values.token, name, dataRoot };
+}
+
+/** The first label of the machine's name, with what a host's name cannot hold replaced. */
+export function defaultName(machine: string): string {
+  const [label = ''] = machine.toLowerCase().split('.');
+  return label
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .slice(0, 63)
+    .replaceAll(/^-+|-+$/g, '');
+}
+
+/** A unix socket's path may be 107 bytes and its NUL (unix(7)); a longer one would fail with a text that hides why. */
+function checkSocketPath(path: string): string {
+  if (Buffer.byteLength(path) <= 107) return path;
+  throw usage(`the path of the socket, ${path}, is over 107 bytes: choose a shorter one with --socket`);
+}
+
+function usage(what: string, cause?: unknown): BerthError {
+  return new BerthError('invalid', 'runner.usage', what, { cause, remedy: 'See `berth runner --help`.' });
+}

@@ -1,0 +1,46 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { isErrno, removeTree, writeFileAtomic } from './files.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'berth-files-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+test('a file is replaced whole, with its mode, over what a crash left', async () => {
+  const path = join(directory, 'hosts');
+  writeFileSync(`${path}.tmp`, 'left over by a crash, and longer than the new text');
+  await writeFileAtomic(path, 'one\n', 0o644);
+  await writeFileAtomic(path, 'two\n', 0o644);
+  expect(readFileSync(path, 'utf8')).toBe('two\n');
+  expect(statSync(path).mode & 0o777).toBe(0o644);
+  expect(readdirSync(directory)).toEqual(['hosts']);
+});
+
+test('a tree goes, what a link in it points to stays', async () => {
+  writeFileSync(join(directory, 'kept'), '');
+  mkdirSync(join(directory, 'tree', 'inner'), { recursive: true });
+  symlinkSync(join(directory, 'kept'), join(directory, 'tree', 'inner', 'link'));
+  await removeTree(join(directory, 'tree'));
+  await removeTree(join(directory, 'tree'));
+  expect(readdirSync(directory)).toEqual(['kept']);
+});
+
+test('a system error is known by name', () => {
+  const error = Object.assign(new Error('no such file'), { code: 'ENOENT' });
+  expect(isErrno(error, 'EBUSY', 'ENOENT')).toBe(true);
+  expect(isErrno(error, 'EBUSY')).toBe(false);
+  expect(isErrno('ENOENT', 'ENOENT')).toBe(false);
+});

@@ -1,0 +1,34 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** True for a failed system call with this error name (`ENOENT`). */
+export function isErrno(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && names.includes(String(error.code));
+}
+
+/**
+ * Replaces a file whole: after a crash it has its old content or the new one, never a part. A left-over temporary file
+ * beside it (`NAME.tmp`) is overwritten by the next write.
+ */
+export async function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = `${path}.tmp`;
+  {
+    await using file = await open(temporary, 'w', mode);
+    await file.writeFile(content);
+    await file.chmod(mode); // the mode given to open is subject to the umask
+    await file.sync();
+  }
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r');
+  await directory.sync();
+}
+
+/** Removes a file or a directory with all that is in it; one that is not there is no error. Follows no symbolic link. */
+export async function removeTree(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}

@@ -1,0 +1,29 @@
+import type { AssignedTask } from '#shared/model/task.ts';
+import type { SlotKey } from './slot.ts';
+
+/** What each kind of step works on. Adding a kind here asks for its executor in `execute.ts`. */
+export interface StepArguments {
+  readonly createContainer: { readonly task: AssignedTask };
+  readonly startContainer: { readonly taskId: string; readonly containerId: string };
+  readonly stopContainer: { readonly taskId: string; readonly containerId: string };
+  readonly removeContainer: { readonly taskId: string; readonly containerId: string };
+}
+export type StepKind = keyof StepArguments;
+
+/** One idempotent action. Steps of one slot never run at the same time. */
+export type StepOf<Kind extends StepKind> = {
+  [K in Kind]: { readonly kind: K; readonly slot: SlotKey } & StepArguments[K];
+}[Kind];
+export type Step = StepOf<StepKind>;
+
+/** A step that failed, kept until one of the same task succeeds. */
+export interface StepFailure {
+  readonly kind: StepKind;
+  /** `BerthError.code`, or `internal`. */
+  readonly code: string;
+  /** Message and remedy, for people. */
+  readonly text: string;
+  /** Failures in a row. */
+  readonly attempts: number;
+  readonly retryAtMs: number;
+}

@@ -1,0 +1,115 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BerthError } from '#shared/errors.ts';
+import { runAgent } from './agent/agent.ts';
+import { readIdentity, type Identity } from './agent/identity.ts';
+import { createEngine } from './container/create-engine.ts';
+import { openDataRoot } from './data-root.ts';
+import { instanceId } from './database.ts';
+import { serveDockerApi } from './docker-api/server.ts';
+import { createImageStore } from './image/local-store.ts';
+import { createLauncher } from './launcher/client.ts';
+import type { Log, LogLevel } from './log.ts';
+import { createNetwork } from './network/bridge-network.ts';
+import { prepareCgroupTree } from './os/cgroup.ts';
+import { hostFacts } from './os/facts.ts';
+import { createReconciler } from './reconcile/loop.ts';
+
+export interface RunnerOptions {
+  readonly dataRoot: string;
+  readonly socketPath: string;
+  readonly standalone: boolean;
+  readonly log: Log;
+}
+
+/** A runner whose containers are found again and whose socket answers. Disposing it leaves the containers running. */
+export interface Runner extends AsyncDisposable {
+  /** As the cluster calls it; the machine's own name without one. */
+  readonly hostName: string;
+  /** Reconciles, and talks to the control plane, until `signal` aborts. Rejects for a fault of the runner itself. */
+  run(options: { signal: AbortSignal }): Promise<void>;
+}
+
+/**
+ * Starts the parts in the order of their dependence; they are stopped in the opposite one.
+ *
+ * @throws BerthError `runner.not-joined`, `runner.binary-missing`, and what the parts throw
+ */
+export async function startRunner({ dataRoot: path, socketPath, standalone, log }: RunnerOptions): Promise<Runner> {
+  await using parts = new AsyncDisposableStack();
+  const { database } = parts.use(await openDataRoot(path));
+  const identity = standalone ? undefined : await joinedIdentity(path);
+  const instance = instanceId(database);
+  const tell = (level: LogLevel, message: string) => log[level](message);
+  const clock = Date.now;
+
+  const cgroup = await prepareCgroupTree(instance);
+  const facts = await hostFacts(cgroup.controllers);
+  const launcher = parts.use(
+    await createLauncher({
+      binary: await binary('berth-launcher'),
+      cgroupRoot: cgroup.mountPoint,
+      cacheDirectory: join(path, 'cache'),
+      controllers: cgroup.controllers,
+      onWarning: (container, text) => log.warn(text, { container }),
+    }),
+  );
+  const unpackBinary = await binary('berth-unpack');
+  const images = await createImageStore({ database, directory: join(path, 'images'), unpackBinary });
+  const network = parts.use(await createNetwork({ database, launcher, instance }));
+  const directory = join(path, 'containers');
+  const engine = parts.use(
+    await createEngine({ database, images, network, launcher, directory, cgroup, clock, log: tell }),
+  );
+  const reconciler = await createReconciler({ database, engine, images, clock, log: tell });
+  const view = () => ({
+    facts,
+    instance,
+    dataRoot: path,
+    containers: engine.list(),
+    imageCount: images.list().length,
+    now: clock(),
+  });
+  parts.use(await serveDockerApi({ socketPath, context: { view } }));
+
+  const started = parts.move();
+  return {
+    hostName: identity?.name ?? facts.hostname,
+    async run({ signal }) {
+      // A fault in one of the two stops the other, and then the runner.
+      const fault = new AbortController();
+      const both = { signal: AbortSignal.any([signal, fault.signal]) };
+      const agent = identity === undefined ? undefined : { identity, facts, database, engine, images, reconciler, log };
+      const work = [reconciler.run(both), ...(agent === undefined ? [] : [runAgent(agent, both)])];
+      const stopOthers = (error: unknown) => {
+        fault.abort();
+        throw error;
+      };
+      const ends = await Promise.allSettled(work.map((one) => one.catch(stopOthers)));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+async function joinedIdentity(dataRoot: string): Promise<Identity> {
+  const identity = await readIdentity(dataRoot);
+  if (identity?.state === 'joined') return identity;
+  throw new BerthError('invalid', 'runner.not-joined', `The data root ${dataRoot} belongs to no cluster`, {
+    remedy: 'Join one first: berth runner join URL --token T; or run alone: berth runner --standalone',
+  });
+}
+
+/** The path of one of our C programs, built beside the code. */
+async function binary(name: string): Promise<string> {
+  const path = join(import.meta.dirname, '..', 'build', 'bin', name);
+  try {
+    await access(path, constants.X_OK);
+    return path;
+  } catch (cause) {
+    throw new BerthError('unavailable', 'runner.binary-missing', `The program ${path} is not there`, {
+      cause,
+      remedy: 'Build it: make',
+    });
+  }
+}

@@ -1,0 +1,173 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { run, type CommandResult } from './command.ts';
+import { removeCgroups } from './containers.ts';
+import { Daemon } from './daemon.ts';
+import { createPlayground, type Machine, type Playground } from './playground.ts';
+
+const repository = join(import.meta.dirname, '..', '..');
+const berth = join(repository, 'bin', 'berth');
+const CONTROL_PLANE_PORT = 7700;
+const TAIL_LINES = 40;
+const TAG_LENGTH = 5;
+
+/** A host of the demo: a pretended machine, and the data root of its runner. */
+export interface Host extends Machine {
+  readonly name: string;
+  readonly dataRoot: string;
+}
+
+/**
+ * Everything that the demo makes on this machine. Disposing of it undoes all, in the reverse order, also when only a
+ * part has come to be.
+ */
+export class Stage implements AsyncDisposable {
+  /** In the name of everything that the demo makes. */
+  readonly tag: string;
+  readonly directory: string;
+  readonly url: string;
+  readonly hosts: readonly [Host, Host];
+  readonly bootstrapSecret = crypto.randomUUID();
+  readonly #playground: Playground;
+  readonly #signal: AbortSignal;
+  readonly #daemons = new Map<string, Daemon>();
+  readonly #environment: NodeJS.ProcessEnv;
+
+  private constructor(tag: string, directory: string, playground: Playground, signal: AbortSignal) {
+    const [a, b] = playground.machines;
+    this.tag = tag;
+    this.directory = directory;
+    this.url = `http://${playground.address}:${CONTROL_PLANE_PORT}`;
+    this.hosts = [
+      { ...a, name: 'alpha', dataRoot: join(directory, 'alpha') },
+      { ...b, name: 'beta', dataRoot: join(directory, 'beta') },
+    ];
+    this.#playground = playground;
+    this.#signal = signal;
+    const { BERTH_URL: _url, BERTH_TOKEN: _token, ...inherited } = process.env;
+    this.#environment = {
+      ...inherited,
+      BERTH_CONFIG: this.configPath,
+      BERTH_BOOTSTRAP_SECRET: this.bootstrapSecret,
+      NO_COLOR: '1',
+    };
+  }
+
+  static async create(signal: AbortSignal): Promise<Stage> {
+    const directory = await mkdtemp(join(tmpdir(), 'berth-demo-'));
+    try {
+      const tag = directory
+        .slice(-TAG_LENGTH)
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]/g, 'x');
+      return new Stage(tag, directory, await createPlayground(tag), signal);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  get configPath(): string {
+    return join(this.directory, 'config.json');
+  }
+
+  /** Texts that are in every trace of this demo: for `expectNoResidue`. */
+  get marks(): readonly string[] {
+    return [this.directory, `berth-demo-${this.tag}`, `bd${this.tag}`, ...this.#instances];
+  }
+
+  #instances: readonly string[] = [];
+
+  /** The control plane: in Node, or (`edge`) the Worker in its runtime, on this machine. */
+  startControlPlane(edge: boolean): Daemon {
+    const listen = new URL(this.url).host;
+    const program: [string, ...string[]] = edge
+      ? [process.execPath, join(repository, 'control-plane/dev/edge.ts')]
+      : [berth, 'control-plane'];
+    return this.#start('control-plane', [...program, '--listen', listen, '--data', join(this.directory, 'cluster')]);
+  }
+
+  /** A runner, in the network namespace of its machine. `nsenter` becomes the program: its pid is the runner's. */
+  startRunner(host: Host): Daemon {
+    const socket = join(this.directory, `${host.name}.sock`);
+    return this.#start(`runner-${host.name}`, [
+      ...this.#on(host),
+      berth,
+      'runner',
+      '--data-root',
+      host.dataRoot,
+      '--socket',
+      socket,
+    ]);
+  }
+
+  /** Runs `berth` on a host to its end. */
+  berthOn(host: Host, ...args: readonly string[]): Promise<CommandResult> {
+    return run([...this.#on(host), berth, ...args], { environment: this.#environment, signal: this.#signal });
+  }
+
+  /** Runs the client on this machine, with the demo's own configuration, in the repository. */
+  berth(...args: readonly string[]): Promise<CommandResult> {
+    return run([berth, ...args], { environment: this.#environment, signal: this.#signal, directory: repository });
+  }
+
+  /** @throws Error when a daemon has ended by itself */
+  assertAlive(): void {
+    for (const daemon of this.#daemons.values()) daemon.assertAlive();
+  }
+
+  /** What the daemons said last. */
+  async tails(): Promise<string> {
+    const parts = await Promise.all(
+      [...this.#daemons.values()].map(async (daemon) => `---- ${daemon.name}\n${await daemon.tail(TAIL_LINES)}`),
+    );
+    return parts.join('\n');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const runners = [...this.#daemons.values()].filter((daemon) => daemon.name.startsWith('runner'));
+    await Promise.all(runners.map((daemon) => daemon[Symbol.asyncDispose]()));
+    await this.#daemons.get('control-plane')?.[Symbol.asyncDispose]();
+    this.#instances = this.hosts.map((host) => instanceOf(host.dataRoot)).filter((id) => id !== undefined);
+    for (const instance of this.#instances) await removeCgroups(instance, AbortSignal.timeout(10_000));
+    for (const host of this.hosts) await killInNamespace(host.namespace);
+    await this.#playground[Symbol.asyncDispose]();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  #on(host: Host): readonly [string, string] {
+    // Not `ip netns exec`: that replaces /sys, and the cgroups with it.
+    return ['nsenter', `--net=/run/netns/${host.namespace}`];
+  }
+
+  #start(name: string, argv: readonly [string, ...string[]]): Daemon {
+    const daemon = new Daemon(name, argv, join(this.directory, `${name}.log`), this.#environment);
+    this.#daemons.set(name, daemon);
+    return daemon;
+  }
+}
+
+/** The instance id that a runner keeps in its database; it names its cgroup. The runner has ended. */
+function instanceOf(dataRoot: string): string | undefined {
+  try {
+    using database = new DatabaseSync(join(dataRoot, 'runner.db'), { timeout: 1000 });
+    const row = database.prepare("select value from meta where key = 'instance'").get();
+    return row === undefined ? undefined : String(row['value']);
+  } catch {
+    return undefined; // it never came so far
+  }
+}
+
+/** Ends what is left in a machine: shims of containers that a failed run did not remove. */
+async function killInNamespace(namespace: string): Promise<void> {
+  const { stdout } = await run(['ip', 'netns', 'pids', namespace]);
+  for (const pid of stdout.split('\n').filter((line) => /^\d+$/.test(line))) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}

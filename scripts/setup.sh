@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs what is missing for `make demo` (argument: build) or `make test` (argument: test): Debian packages, said
+# before it happens, and the npm packages of the lock file, among them the pinned Node. Does nothing when all is there.
+set -eu
+cd "$(dirname "$0")/.."
+
+packages="gcc libc6-dev libseccomp-dev zlib1g-dev libssl-dev busybox-static nftables iproute2 util-linux"
+[ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod tar"
+
+missing=""
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  echo "setup: these Debian packages are missing and will be installed with apt-get:$missing" >&2
+  if [ "$(id -u)" != 0 ]; then
+    echo "setup: that needs root; run this command as root (containers need it too)" >&2
+    exit 1
+  fi
+  apt-get -qq update
+  # shellcheck disable=SC2086 # a list of package names
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
+fi
+
+# npm writes this file last; a newer lock file means that something changed.
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "setup: installing the npm packages of package-lock.json" >&2
+  npm ci --no-audit --no-fund --loglevel=error
+  touch node_modules/.package-lock.json
+fi
+version=$(node_modules/.bin/node --version 2>/dev/null || true)
+case $version in
+  v24.*) ;;
+  *)
+    echo "setup: node_modules/.bin/node should be Node 24, but is: ${version:-missing}." >&2
+    echo "setup: delete node_modules and run this command again (linux on x64 and arm64 is supported)" >&2
+    exit 1
+    ;;
+esac

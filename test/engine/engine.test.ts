@@ -1,0 +1,261 @@
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ContainerRecord } from '../../runner/container/engine.ts';
+import { NetworkNamespace } from '../network/namespace.ts';
+import { writeBusyboxArchive } from './busybox-image.ts';
+import { RemoteEngine } from './remote-engine.ts';
+
+const stack = new AsyncDisposableStack();
+let root: string;
+let host: NetworkNamespace;
+let engine: RemoteEngine;
+let imageId: string;
+let count = 0;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'berth-engine-'));
+  stack.defer(() => rm(root, { recursive: true }));
+  host = stack.use(await NetworkNamespace.create());
+  const archive = join(root, 'busybox.tar');
+  await writeBusyboxArchive(archive);
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  stack.defer(async () => {
+    for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
+    await engine.call('clear');
+    await engine[Symbol.asyncDispose]();
+  });
+  imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
+});
+
+afterAll(() => stack.disposeAsync());
+
+function create(script: string, options: Record<string, unknown> = {}): Promise<ContainerRecord> {
+  count += 1;
+  return engine.call('create', {
+    name: `c${count}`,
+    image: 'busybox:1',
+    imageId,
+    args: ['/bin/sh', '-c', script],
+    environment: [],
+    workingDirectory: '',
+    user: '',
+    hostname: '',
+    labels: {},
+    restart: { kind: 'no' },
+    ports: [],
+    publishGroup: `c${count}`,
+    ...options,
+  });
+}
+
+async function started(script: string, options: Record<string, unknown> = {}): Promise<ContainerRecord> {
+  const { id } = await create(script, options);
+  await engine.call('start', id);
+  return record(id);
+}
+
+async function record(id: string): Promise<ContainerRecord> {
+  const found = await engine.call('find', id);
+  if (found === undefined || found === null) throw new Error(`no container ${id}`);
+  return found;
+}
+
+/** The record once it is as wanted. */
+async function until(id: string, wanted: (record: ContainerRecord) => boolean): Promise<ContainerRecord> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const found = await record(id);
+    if (wanted(found)) return found;
+    if (performance.now() > deadline) throw new Error(`not as wanted in 20 s: ${JSON.stringify(found)}`);
+    await delay(20);
+  }
+}
+
+const text = async (id: string) =>
+  (await engine.call('logs', id, { follow: false })).map((entry) => `${entry.stream}: ${entry.text}`).join('');
+
+async function untilLogged(id: string, words: string): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!(await text(id)).includes(words)) {
+    if (performance.now() > deadline) throw new Error(`"${words}" was not logged in 20 s`);
+    await delay(20);
+  }
+}
+
+const rejection = (code: string, message: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) as string });
+
+test('a container runs, its output is logged, its exit code is kept', async () => {
+  const { id } = await started('echo out; echo err >&2; exit 7');
+  expect(await engine.call('wait', id)).toBe(7);
+  expect(await record(id)).toMatchObject({ state: 'exited', exitCode: 7, pid: 0, error: '' });
+  const log = await text(id);
+  expect(log).toContain('stdout: out\n');
+  expect(log).toContain('stderr: err\n');
+});
+
+test('hostname, addresses, environment and user are its own', async () => {
+  const { id, address } = await started('cat /etc/hostname; cat /etc/hosts; env; id; pwd', {
+    user: 'app',
+    workingDirectory: '/srv',
+    environment: ['COLOUR=blue'],
+  });
+  await engine.call('wait', id);
+  const log = await text(id);
+  expect(log).toContain(`stdout: ${id.slice(0, 12)}\n`);
+  expect(log).toContain(`${address}\t${id.slice(0, 12)}`);
+  expect(log).toContain('COLOUR=blue');
+  expect(log).toContain('uid=1000(app) gid=1000(app)');
+  expect(log).toContain('stdout: /srv\n');
+});
+
+test('stop sends the stop signal, and SIGKILL when that does not help', async () => {
+  const polite = await started("trap 'echo bye; exit 3' USR1; echo ready; while :; do sleep 0.05; done", {
+    stopSignal: 'SIGUSR1',
+  });
+  await untilLogged(polite.id, 'ready');
+  await engine.call('stop', polite.id, { timeoutMs: 10_000 });
+  expect(await record(polite.id)).toMatchObject({ state: 'exited', exitCode: 3 });
+  const stubborn = await started("trap '' TERM; echo ready; while :; do sleep 0.05; done", {
+    restart: { kind: 'always' },
+  });
+  await untilLogged(stubborn.id, 'ready');
+  await engine.call('stop', stubborn.id, { timeoutMs: 100 });
+  expect(await record(stubborn.id)).toMatchObject({ state: 'exited', exitCode: 137 });
+});
+
+test('the restart policy is followed, with its limit', async () => {
+  const { id } = await started('echo run; exit 3', { restart: { kind: 'on-failure', maxRetries: 2 } });
+  const ended = await until(id, ({ state }) => state === 'exited');
+  expect(ended).toMatchObject({ restarts: 2, exitCode: 3 });
+  expect(await text(id)).toBe('stdout: run\n'.repeat(3));
+});
+
+test('a stop between two runs is honoured', async () => {
+  const { id } = await started('exit 1', { restart: { kind: 'unless-stopped' } });
+  await until(id, ({ state, restarts }) => state === 'restarting' && restarts >= 2);
+  await engine.call('stop', id);
+  await delay(1000);
+  expect(await record(id)).toMatchObject({ state: 'exited' });
+});
+
+test('exec runs in the container, with its environment, user and directory', async () => {
+  const { id } = await started('sleep 1000', { user: 'app', workingDirectory: '/srv', environment: ['COLOUR=blue'] });
+  const result = await engine.call('exec', id, { args: ['sh', '-c', 'id -u; pwd; echo $COLOUR; echo no >&2; exit 4'] });
+  expect(result).toEqual({ stdout: '1000\n/srv\nblue\n', stderr: 'no\n', exitCode: 4 });
+  await engine.call('stop', id, { timeoutMs: 0 });
+  await expect(engine.call('exec', id, { args: ['true'] })).rejects.toEqual(
+    rejection('container.not-running', /is not running/),
+  );
+});
+
+test('errors name the object', async () => {
+  const { id, config } = await started('sleep 1000');
+  await expect(create('true', { name: config.name })).rejects.toEqual(
+    rejection('container.name-taken', new RegExp(`name "${config.name}" is in use by container ${id.slice(0, 12)}`)),
+  );
+  await expect(create('true', { imageId: 'sha256:none', image: 'nope:1' })).rejects.toEqual(
+    rejection('image.unknown', /"nope:1"/),
+  );
+  await expect(engine.call('remove', id)).rejects.toEqual(rejection('container.running', /it is running/));
+  await expect(engine.call('start', 'f'.repeat(64))).rejects.toEqual(rejection('container.unknown', /no container/));
+});
+
+test('a start that fails is told to the caller and kept in the record', async () => {
+  const { id } = await create('', { args: ['/bin/nothing'] });
+  await expect(engine.call('start', id)).rejects.toEqual(rejection('launch.command-not-found', /nothing/));
+  const failed = await record(id);
+  expect(failed).toMatchObject({ state: 'exited', exitCode: 127 });
+  expect(failed.error).toContain('nothing');
+});
+
+test('a published port is reachable while the container is healthy, and taken for others', async () => {
+  const ports = [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }];
+  const healthcheck = { command: ['test', '-e', '/tmp/ok'], intervalMs: 100, timeoutMs: 5000, retries: 2 };
+  const web = await started('echo hello > /tmp/index.html; httpd -f -p 80 -h /tmp', { ports, healthcheck });
+  expect(web.health).toBe('starting');
+  const address = (await engine.call('place')).gateway;
+  const fetchPage = () => host.run('busybox', 'wget', '-q', '-O', '-', `http://${address}:8080/`);
+  await expect(fetchPage()).rejects.toThrow('wget');
+  await engine.call('exec', web.id, { args: ['touch', '/tmp/ok'] });
+  await until(web.id, ({ health }) => health === 'healthy');
+  await expect.poll(() => fetchPage().catch(() => ''), { timeout: 20_000 }).toBe('hello\n');
+  const other = await create('sleep 1000', { ports });
+  await expect(engine.call('start', other.id)).rejects.toEqual(rejection('port.taken', /8080/));
+  await engine.call('exec', web.id, { args: ['rm', '/tmp/ok'] });
+  expect(await until(web.id, ({ health }) => health === 'unhealthy')).toMatchObject({ state: 'running', restarts: 0 });
+  await engine.call('stop', web.id, { timeoutMs: 0 });
+  await engine.call('start', other.id);
+  await engine.call('stop', other.id, { timeoutMs: 0 });
+});
+
+test('an unhealthy container of a task is replaced by its policy', async () => {
+  const { id, pid } = await started('sleep 1000', {
+    restart: { kind: 'on-failure' },
+    stopTimeoutMs: 0,
+    healthcheck: { command: ['false'], intervalMs: 50, timeoutMs: 5000, retries: 2 },
+    task: { id: 't', epoch: 1, serviceId: 's', slot: 1 },
+  });
+  const again = await until(id, ({ restarts, state }) => restarts >= 1 && state === 'running');
+  expect(again.pid).not.toBe(pid);
+  await engine.call('stop', id, { timeoutMs: 0 });
+});
+
+test('a health check that hangs is killed and counts as a failure', async () => {
+  const { id } = await started('sleep 1000', {
+    healthcheck: { command: ['sleep', '500'], intervalMs: 50, timeoutMs: 100, retries: 1 },
+  });
+  expect(await until(id, ({ health }) => health === 'unhealthy')).toMatchObject({ state: 'running' });
+  await engine.call('stop', id, { timeoutMs: 0 });
+});
+
+test('following a log ends with the container', async () => {
+  const { id } = await started('for i in 1 2 3; do echo $i; sleep 0.1; done');
+  const entries = await engine.call('logs', id, { follow: true });
+  expect(entries.map((entry) => entry.text)).toEqual(['1\n', '2\n', '3\n']);
+  expect((await engine.call('logs', id, { follow: false, tail: 1 })).map((entry) => entry.text)).toEqual(['3\n']);
+});
+
+test('kill -9 of the engine: containers go on, are adopted, and what ended meanwhile is known', async () => {
+  const running = await started('echo before; sleep 1000');
+  const ending = await started('sleep 1000');
+  const returning = await started('sleep 1000', { restart: { kind: 'always' } });
+  await engine.kill();
+  process.kill(returning.pid, 'SIGKILL');
+  process.kill(ending.pid, 'SIGKILL');
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  expect(await record(running.id)).toMatchObject({ state: 'running', pid: running.pid, address: running.address });
+  expect(await engine.call('exec', running.id, { args: ['echo', 'here'] })).toMatchObject({
+    stdout: 'here\n',
+  });
+  expect(await record(ending.id)).toMatchObject({ state: 'exited', exitCode: 137, error: '' });
+  const again = await until(returning.id, ({ state }) => state === 'running');
+  expect(again.pid).not.toBe(returning.pid);
+  expect(again.restarts).toBe(1);
+  await engine.call('stop', running.id, { timeoutMs: 0 });
+  expect((await record(running.id)).state).toBe('exited');
+});
+
+test('a container whose shim was killed does not stay running', async () => {
+  const { id, pid } = await started('sleep 1000');
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const shimPid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  process.kill(shimPid, 'SIGKILL');
+  const ended = await until(id, ({ state }) => state === 'exited');
+  expect(ended.error).toMatch(/not seen/);
+  // Its processes ended with it.
+  expect(await readdir((await engine.call('place')).cgroup)).not.toContain(id);
+});
+
+test('remove leaves nothing', async () => {
+  const { id } = await started('sleep 1000');
+  await engine.call('remove', id, { force: true });
+  expect(await engine.call('find', id)).toBeNull();
+  expect(await readdir(join(root, 'data', 'containers'))).not.toContain(id);
+  const { cgroup } = await engine.call('place');
+  expect(await readdir(cgroup)).not.toContain(id);
+  expect(await host.ip('-o', 'link')).not.toContain(id.slice(0, 8));
+});

@@ -1,0 +1,59 @@
+#!/bin/sh
+# Makes build/vm/{vmlinuz,initramfs.cpio.gz}: Debian's kernel and a busybox initramfs that shows the guest this machine's
+# file system, read-only, under a tmpfs overlay. Run from the repository root; does nothing when both are there.
+set -eu
+out=build/vm
+[ -f "$out/vmlinuz" ] && [ -f "$out/initramfs.cpio.gz" ] && exit 0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$out"
+
+package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
+[ -n "$package" ] || { echo "vm: Debian's linux-image-amd64 is not known to apt; run: apt-get update" >&2; exit 1; }
+echo "vm: downloading Debian's $package for the virtual machine (it is not installed)" >&2
+(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package" && dpkg -x ./*.deb kernel)
+version=$(ls "$work/kernel/lib/modules")
+depmod -b "$work/kernel" "$version"
+
+root=$work/initramfs
+mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/host" "$root/over" "$root/root" "$root/modules"
+cp /bin/busybox "$root/bin/busybox"
+: >"$root/modules/order"
+for module in virtio_pci 9pnet_virtio 9p overlay veth bridge br_netfilter nf_tables nft_nat nft_chain_nat nft_masq nft_ct \
+  nft_numgen nft_hash nft_fib_inet nft_redir nf_conntrack wireguard virtio_rng; do
+  modprobe -d "$work/kernel" -S "$version" --show-depends "$module" 2>/dev/null | while read -r verb path _; do
+    [ "$verb" = insmod ] || continue
+    name=$(basename "$path")
+    grep -qx "$name" "$root/modules/order" && continue
+    cp "$path" "$root/modules/$name"
+    echo "$name" >>"$root/modules/order"
+  done
+done
+
+cat >"$root/init" <<'INIT'
+#!/bin/busybox sh
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sysfs /sys
+busybox mount -t devtmpfs devtmpfs /dev
+while read -r module; do busybox insmod "/modules/$module"; done </modules/order
+busybox mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=524288,cache=loose host /host
+busybox mount -t tmpfs -o size=1200m tmpfs /over
+busybox mkdir -p /over/upper /over/work
+busybox mount -t overlay -o lowerdir=/host,upperdir=/over/upper,workdir=/over/work overlay /root
+busybox mount -t proc proc /root/proc
+busybox mount -t sysfs sysfs /root/sys
+busybox mount -t devtmpfs devtmpfs /root/dev
+busybox mkdir -p /root/dev/pts /root/dev/shm /root/exchange
+busybox mount -t devpts devpts /root/dev/pts
+busybox mount -t tmpfs tmpfs /root/dev/shm
+busybox mount -t tmpfs -o size=1000m tmpfs /root/run
+busybox mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
+busybox mount -t 9p -o rw,trans=virtio,version=9p2000.L,msize=524288 exchange /root/exchange
+busybox ip link set lo up
+busybox umount /proc /sys 2>/dev/null
+exec busybox switch_root /root /bin/sh /exchange/guest.sh
+INIT
+chmod 755 "$root/init"
+(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$out/initramfs.cpio.gz.new"
+cp "$work/kernel/boot/vmlinuz-$version" "$out/vmlinuz"
+mv "$out/initramfs.cpio.gz.new" "$out/initramfs.cpio.gz"

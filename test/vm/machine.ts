@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const image = resolve(import.meta.dirname, '../../build/vm');
+
+/** What the guest left behind: every file of the exchange directory that it was asked for, and its console. */
+export interface GuestRun {
+  readonly console: string;
+  /** The text of a file that the guest wrote to /exchange; undefined when it did not. */
+  read(name: string): Promise<string | undefined>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Boots Debian's kernel with all cgroup v2 controllers in a virtual machine (software emulation: some 60 times slower
+ * than the host), over this machine's file system, read-only below a tmpfs; runs a shell script in it and powers off.
+ * In the guest /run is a tmpfs for data, /exchange is shared with the caller.
+ *
+ * @param script sh text; its exit ends the machine
+ * @throws Error when the machine has not powered off by itself within `timeoutMs`
+ */
+export async function runInMachine(script: string, options: { timeoutMs: number }): Promise<GuestRun> {
+  const exchange = await mkdtemp(join(tmpdir(), 'berth-vm-'));
+  await writeFile(
+    join(exchange, 'guest.sh'),
+    `export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run\n(${script}\n)\n/bin/busybox poweroff -f\n`,
+  );
+  const qemu = spawn(
+    'qemu-system-x86_64',
+    [
+      ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '3G'],
+      ...['-nographic', '-no-reboot', '-nic', 'none', '-device', 'virtio-rng-pci'],
+      ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initramfs.cpio.gz')],
+      ...['-append', 'console=ttyS0 quiet panic=-1'],
+      ...share('host', '/', ',readonly=on,multidevs=remap'),
+      ...share('exchange', exchange, ''),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let output = '';
+  qemu.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    output = (output + chunk).slice(-256 * 1024);
+  });
+  const [ended, timer] = [
+    Promise.withResolvers<number | null>(),
+    setTimeout(() => qemu.kill('SIGKILL'), options.timeoutMs),
+  ];
+  qemu.on('error', ended.reject).on('close', ended.resolve);
+  const code = await ended.promise.finally(() => clearTimeout(timer));
+  if (code !== 0) {
+    await rm(exchange, { recursive: true });
+    throw new Error(`the virtual machine did not power off within ${options.timeoutMs} ms; its console:\n${output}`);
+  }
+  return {
+    console: output,
+    read: async (name) => readFile(join(exchange, name), 'utf8').catch(() => undefined),
+    [Symbol.asyncDispose]: () => rm(exchange, { recursive: true }),
+  };
+}
+
+function share(tag: string, path: string, more: string): string[] {
+  return [
+    ...['-fsdev', `local,id=${tag},path=${path},security_model=none${more}`],
+    ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
+  ];
+}
