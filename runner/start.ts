@@ -51,6 +51,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
       cgroupRoot: cgroup.mountPoint,
       cacheDirectory: join(path, 'cache'),
       controllers: cgroup.controllers,
+      onWarning: (container, text) => log.warn(text, { container }),
     }),
   );
   const unpackBinary = await binary('berth-unpack');

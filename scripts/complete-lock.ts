@@ -51,5 +51,8 @@ for (const [path, entry] of Object.entries(lock.packages)) {
   }
 }
 const [root, ...rest] = Object.entries(lock.packages);
-lock.packages = Object.fromEntries([...(root === undefined ? [] : [root]), ...rest.toSorted(([a], [b]) => (a < b ? -1 : 1))]);
+lock.packages = Object.fromEntries([
+  ...(root === undefined ? [] : [root]),
+  ...rest.toSorted(([a], [b]) => (a < b ? -1 : 1)),
+]);
 await writeFile('package-lock.json', `${JSON.stringify(lock, undefined, 2)}\n`);

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="gcc libc6-dev libseccomp-dev zlib1g-dev libisal-dev libssl-dev busybox-static nftables iproute2 util-linux"
+packages="gcc libc6-dev libseccomp-dev zlib1g-dev libssl-dev busybox-static nftables iproute2 util-linux"
 [ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod tar"
 
 missing=""

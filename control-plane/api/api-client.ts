@@ -6,6 +6,8 @@ import { fromProblem, problem, type Problem } from '#shared/problem.ts';
 export interface ApiTarget extends AsyncDisposable {
   fetch(request: Request): Promise<Response>;
   readonly bootstrapSecret: string;
+  /** The key with which the suite's hosts enrol, when `connectHost` must prove it: 32 bytes in base64url. */
+  readonly hostPublicKey?: string;
   /** What its control channel does when a host of this id, enrolled over the API, connects with these images. */
   connectHost(hostId: string, facts: HostFacts, images: readonly HostImage[]): Promise<void>;
 }

@@ -39,7 +39,7 @@ async function bootstrap(target: ApiTarget): Promise<Client> {
 
 async function enrol(target: ApiTarget, client: Client, name: string, images = [hello]): Promise<string> {
   const join = await client.ok(createdJoinToken, '/v1/join-tokens', { method: 'POST', body: {} });
-  const body = { protocol: 1, name, publicKey: 'A'.repeat(43), facts };
+  const body = { protocol: 1, name, publicKey: target.hostPublicKey ?? 'A'.repeat(43), facts };
   const { hostId } = await client.ok(joinResponse, '/v1/hosts/join', { method: 'POST', token: join.token, body });
   await target.connectHost(hostId, facts, images);
   return hostId;

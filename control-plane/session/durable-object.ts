@@ -161,6 +161,7 @@ export class RelayObject {
   #join(side: RelaySide): ObjectWebSocket {
     const pair = new WebSocketPair();
     const socket = pair[1];
+    socket.binaryType = 'arraybuffer'; // the platform's default is a Blob, whose bytes come later and out of order
     socket.accept();
     this.#relay ??= new Relay(() => {
       this.#state.waitUntil(this.#state.storage.deleteAll());

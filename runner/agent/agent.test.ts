@@ -25,7 +25,7 @@ import { createReconciler } from '../reconcile/loop.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import { runAgent } from './agent.ts';
 import { generateKey, type Identity } from './identity.ts';
-import { engineWithout } from './test-engine.ts';
+import { engineWithout } from '../../test/support/engine-without.ts';
 
 const hostId = '0123456789abcdefghjk';
 const within = { timeout: 10_000, interval: 5 };

@@ -15,7 +15,7 @@ import type { ImageStore } from '../image/store.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import { createLog } from '../log.ts';
 import { RelayServer } from './relay-server.ts';
-import { engineWithout } from './test-engine.ts';
+import { engineWithout } from '../../test/support/engine-without.ts';
 
 const taskId = '0'.repeat(20);
 const within = { timeout: 10_000, interval: 5 };

@@ -28,12 +28,14 @@ async function unpackArchive(archive: Readable, directory: string, options: Load
   const abort = (): void => void archive.destroy(new Error('the load was aborted'));
   options.signal?.addEventListener('abort', abort, { once: true });
   try {
+    options.signal?.throwIfAborted(); // an abort before the listener was there is not told again
     const { stream, description } = await openArchiveSource(archive);
     const report = await unpack(options.binary, directory, { kind: 'stream', stream }, options);
     if (report.ok && report.sourceBytes > 0) return report;
     if (report.ok || report.code === 'not-tar') throw unknownArchive(description);
     throw unpackFailure('the archive', report);
   } catch (error) {
+    archive.destroy(); // so that its sender learns that nobody reads on
     options.signal?.throwIfAborted();
     throw error;
   } finally {
@@ -115,7 +117,6 @@ async function storeLayers(image: ArchiveImage, pinned: PinnedLayers, options: L
  * collection removes.
  */
 export async function loadArchive(archive: Readable, options: LoadOptions): Promise<readonly string[]> {
-  options.signal?.throwIfAborted();
   if (options.reference !== undefined) parseReference(options.reference); // refused before anything is read
   await using staging = await options.layers.stage();
   const directory = join(staging.path, 'archive');

@@ -30,6 +30,8 @@ export class TestHost implements AsyncDisposable {
   /** What it holds, as a runner keeps it on disk over connections. */
   assignment: Assignment = EMPTY;
   version: AssignmentVersion;
+  /** The version of having never had one. */
+  readonly #none: AssignmentVersion;
   readonly #target: Target;
   readonly #admin: Admin;
   readonly #key: CryptoKey;
@@ -46,6 +48,7 @@ export class TestHost implements AsyncDisposable {
     this.name = host.name;
     this.#key = host.key;
     this.version = host.version;
+    this.#none = host.version;
   }
 
   static async join(target: Target, admin: Admin, name: string): Promise<TestHost> {
@@ -87,6 +90,12 @@ export class TestHost implements AsyncDisposable {
       this.version = version;
       this.assignment = assignment;
     }
+  }
+
+  /** Loses what it held, as a runner on an empty disk does. */
+  forget(): void {
+    this.assignment = EMPTY;
+    this.version = this.#none;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

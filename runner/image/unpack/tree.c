@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "beneath.h"
+#include "metadata.h"
 #include "path.h"
 #include "report.h"
 #include "whiteout.h"
@@ -80,49 +80,6 @@ static int open_parent(struct tree *tree, const char *path, const struct entry *
 	return tree->parent;
 }
 
-/*
- * trusted.overlay.* would let a layer speak to overlayfs (redirects into other layers); the rest of trusted.* and
- * security.* belongs to the host's own policy.
- */
-static bool may_set(const char *name)
-{
-	if (strncmp(name, "user.overlay.", 13) == 0)
-		return false;
-	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
-}
-
-static void set_xattrs(struct tree *tree, int fd, const struct entry *entry)
-{
-	for (size_t index = 0; index < entry->xattr_count; index++) {
-		const struct xattr *xattr = &entry->xattrs[index];
-		if (!may_set(xattr->name)) {
-			tree->skipped_xattrs++;
-			continue;
-		}
-		if (fsetxattr(fd, xattr->name, xattr->value, xattr->value_bytes, 0) == 0)
-			continue;
-		if (errno != EOPNOTSUPP)
-			fail_errno("setxattr", entry->name);
-		tree->skipped_xattrs++;
-	}
-}
-
-static void stamps(const struct entry *entry, struct timespec times[2])
-{
-	times[0] = (struct timespec){ .tv_sec = entry->mtime, .tv_nsec = entry->mtime_nanoseconds };
-	times[1] = times[0];
-}
-
-/* In this order: chown clears setuid and capabilities, writing the mode sets the first, the xattrs the second. */
-static void set_metadata(struct tree *tree, int fd, const struct entry *entry)
-{
-	if (fchown(fd, entry->uid, entry->gid) < 0)
-		fail_errno("chown", entry->name);
-	if (fchmod(fd, entry->mode) < 0)
-		fail_errno("chmod", entry->name);
-	set_xattrs(tree, fd, entry);
-}
-
 static void write_content(struct tree *tree, struct input *input, const struct entry *entry, int fd)
 {
 	uint64_t left = entry->size;
@@ -162,8 +119,8 @@ static void add_file(struct tree *tree, struct input *input, const struct entry 
 	if (fd < 0)
 		fail_errno("create", entry->name);
 	write_content(tree, input, entry, fd);
-	set_metadata(tree, fd, entry);
-	stamps(entry, times);
+	metadata_set(tree, fd, entry);
+	metadata_times(entry, times);
 	if (futimens(fd, times) < 0)
 		fail_errno("utimensat", entry->name);
 	if (close(fd) < 0)
@@ -189,25 +146,11 @@ static void add_directory(struct tree *tree, const struct entry *entry, const ch
 	int fd = base[0] == '\0' ? dup(tree->root) : openat(parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		fail_errno("open of a directory", entry->name);
-	set_metadata(tree, fd, entry);
+	metadata_set(tree, fd, entry);
 	if (after_whiteout)
 		whiteout_make_opaque(fd, entry->name);
 	close(fd);
 	directory_times_add(&tree->times, path, entry->mtime, entry->mtime_nanoseconds);
-}
-
-/* Owner and time of what cannot be opened; it was made just now and nobody else is here, so its name is safe. */
-static void set_named_metadata(int parent, const char *base, const struct entry *entry)
-{
-	struct timespec times[2];
-
-	if (fchownat(parent, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		fail_errno("chown", entry->name);
-	if (entry->type != '2' && fchmodat(parent, base, entry->mode, 0) < 0)
-		fail_errno("chmod", entry->name);
-	stamps(entry, times);
-	if (utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) < 0)
-		fail_errno("utimensat", entry->name);
 }
 
 static void add_symlink(struct tree *tree, const struct entry *entry, int parent, const char *base)
@@ -222,7 +165,7 @@ static void add_symlink(struct tree *tree, const struct entry *entry, int parent
 		if (symlinkat(entry->link, parent, base) < 0)
 			fail_errno("symlink", entry->name);
 	}
-	set_named_metadata(parent, base, entry);
+	metadata_set_named(parent, base, entry);
 }
 
 static void add_node(struct tree *tree, const struct entry *entry, int parent, const char *base)
@@ -237,7 +180,7 @@ static void add_node(struct tree *tree, const struct entry *entry, int parent, c
 		if (mknodat(parent, base, kind | 0600, device) < 0)
 			fail_errno("mknod", entry->name);
 	}
-	set_named_metadata(parent, base, entry);
+	metadata_set_named(parent, base, entry);
 }
 
 static void add_hard_link(struct tree *tree, const struct entry *entry, const char *path, int parent, const char *base)

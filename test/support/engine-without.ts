@@ -1,5 +1,5 @@
 import { BerthError } from '#shared/errors.ts';
-import type { ContainerRecord, Engine } from '../container/engine.ts';
+import type { ContainerRecord, Engine } from '../../runner/container/engine.ts';
 
 /** For tests of what stands above the engine: it holds these containers, and does nothing but what `over` does. */
 export function engineWithout(containers: readonly ContainerRecord[] = [], over: Partial<Engine> = {}): Engine {

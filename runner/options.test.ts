@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { defaultName, parseRunnerCommand } from './options.ts';
+
+test('a run has defaults beneath its data root, and absolute paths', () => {
+  expect(parseRunnerCommand([])).toEqual({
+    kind: 'run',
+    standalone: false,
+    dataRoot: '/var/lib/berth',
+    socketPath: '/var/lib/berth/berth.sock',
+    logFormat: 'text',
+  });
+  const given = parseRunnerCommand(['--standalone', '--data-root', 'x', '--socket=/run/s', '--log-format', 'json']);
+  expect(given).toEqual({
+    kind: 'run',
+    standalone: true,
+    dataRoot: `${process.cwd()}/x`,
+    socketPath: '/run/s',
+    logFormat: 'json',
+  });
+});
+
+test('join takes a URL, a token and a name', () => {
+  expect(parseRunnerCommand(['join', 'http://x', '--token', 't', '--name', 'kiel', '--data-root', '/d'])).toEqual({
+    kind: 'join',
+    url: 'http://x',
+    token: 't',
+    name: 'kiel',
+    dataRoot: '/d',
+  });
+  expect([defaultName('Kiel_01.example.org'), defaultName('-x-'), defaultName('ÄÖ')]).toEqual(['kiel-01', 'x', '']);
+});
+
+test.each([
+  [['dance'], '"dance" is no command of berth runner'],
+  [['--dance'], "Unknown option '--dance'"],
+  [['join'], 'join: the URL of the control plane is missing'],
+  [['join', 'http://x'], 'join: --token TOKEN is missing'],
+  [['join', 'http://x', 'y', '--token', 't'], 'join: one URL, not also y'],
+  [['join', 'http://x', '--token', 't', '--standalone'], 'join: --standalone belongs to `berth runner`'],
+  [['--token', 't'], '--token belongs to `berth runner join`'],
+  [['--log-format', 'xml'], '--log-format xml is neither text nor json'],
+  [['--socket', `/${'x'.repeat(107)}`], 'is over 107 bytes'],
+])('%j is refused', (argv, text) => {
+  expect(() => parseRunnerCommand(argv)).toThrow(text);
+});

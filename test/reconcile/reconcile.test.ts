@@ -1,0 +1,120 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { randomId } from '#shared/id.ts';
+import type { AssignedTask } from '#shared/model/task.ts';
+import { writeBusyboxArchive } from '../engine/busybox-image.ts';
+import { NetworkNamespace } from '../network/namespace.ts';
+import { RemoteHost } from './remote-host.ts';
+
+const KILLS = 12;
+const within = { timeout: 60_000, interval: 50 };
+
+let stack: AsyncDisposableStack;
+let namespace: NetworkNamespace;
+let root: string;
+let host: RemoteHost;
+let generation = 0;
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack();
+  root = await mkdtemp(join(tmpdir(), 'berth-reconcile-'));
+  stack.defer(() => rm(root, { recursive: true }));
+  namespace = stack.use(await NetworkNamespace.create());
+  const archive = join(root, 'image.tar');
+  await writeBusyboxArchive(archive);
+  host = await RemoteHost.start(namespace.name, join(root, 'data'));
+  await host.call('load', archive, 'hello:1');
+});
+afterAll(async () => {
+  // Whatever a failed test left is taken down the same way.
+  await host.call('apply', (generation += 1), { tasks: [] });
+  await vi.waitFor(async () => {
+    if ((await host.call('list')).length > 0) throw new Error('containers are left');
+  }, within);
+  await host.call('clear');
+  await host[Symbol.asyncDispose]();
+  await stack.disposeAsync();
+});
+
+const serviceId = randomId();
+function task(slot: number, epoch: number, change: Partial<AssignedTask['container']> = {}): AssignedTask {
+  return {
+    id: randomId(),
+    stack: 'test',
+    service: 'web',
+    serviceId,
+    slot,
+    epoch,
+    container: {
+      image: 'hello:1',
+      command: ['sleep', '1000'],
+      environment: {},
+      labels: {},
+      ports: [],
+      restart: { kind: 'always' },
+      ...change,
+    },
+    onDisconnect: { kind: 'keep' },
+  };
+}
+
+async function settled(tasks: readonly AssignedTask[], state: string): Promise<void> {
+  await vi.waitFor(async () => {
+    const statuses = await host.call('statuses');
+    const found = tasks.map(({ id }) => statuses.find(({ taskId }) => taskId === id));
+    expect(found.map((status) => status?.state)).toEqual(tasks.map(() => state));
+    const containers = await host.call('list');
+    expect(new Set(containers.map(({ config }) => config.task?.id))).toEqual(new Set(tasks.map(({ id }) => id)));
+    expect(containers).toHaveLength(tasks.length);
+  }, within);
+}
+
+test('an assignment becomes running containers, and their end is told', async () => {
+  const tasks = [task(1, 1), task(2, 1)];
+  await host.call('apply', (generation += 1), { tasks });
+  await settled(tasks, 'running');
+  const [first] = await host.call('list');
+  process.kill(first?.pid ?? 0, 'SIGKILL');
+  await vi.waitFor(async () => {
+    const again = (await host.call('list')).find(({ id }) => id === first?.id);
+    expect(again).toMatchObject({ state: 'running', restarts: 1 });
+    expect(again?.pid).not.toBe(first?.pid);
+  }, within);
+  const job = task(3, 1, { command: ['sh', '-c', 'exit 3'], restart: { kind: 'no' } });
+  await host.call('apply', (generation += 1), { tasks: [job] });
+  await settled([job], 'failed');
+});
+
+test('a port that somebody else has and an image that is not there reject their tasks; the others run', async () => {
+  await namespace.start('../network/answer.ts', '8080', 'host');
+  const tasks = [
+    task(1, 2, { ports: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }] }),
+    task(2, 2, { image: 'missing:1' }),
+    task(3, 2),
+  ];
+  await host.call('apply', (generation += 1), { tasks });
+  await vi.waitFor(async () => {
+    const statuses = await host.call('statuses');
+    const [port, image, fine] = tasks.map(({ id }) => statuses.find(({ taskId }) => taskId === id));
+    expect(port).toMatchObject({ state: 'rejected', message: expect.stringContaining('port is already allocated') });
+    expect(image).toMatchObject({ state: 'rejected', message: expect.stringContaining('berth image load') });
+    expect(fine).toMatchObject({ state: 'running' });
+  }, within);
+});
+
+test(`killed ${KILLS} times at random moments of rolling to new tasks, it ends with exactly what is assigned`, async () => {
+  let tasks: AssignedTask[] = [];
+  for (let round = 0; round < KILLS; round += 1) {
+    tasks = [1, 2, 3].map((slot) => task(slot, 10 + round));
+    await host.call('apply', (generation += 1), { tasks });
+    await delay(Math.random() * 400); // the moment of the kill is the test's input
+    await host.kill();
+    host = await RemoteHost.start(namespace.name, join(root, 'data'));
+  }
+  await settled(tasks, 'running');
+  const links = (await namespace.ip('-o', 'link')).split('\n').filter((line) => line.includes(' bv'));
+  expect(links).toHaveLength(3);
+});
