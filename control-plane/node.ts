@@ -80,7 +80,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   parts.defer(() => hub.settle());
   parts.use(alarm);
   const app = createApp({ database, hub, clock, bootstrapSecret: secret.text });
-  const listener = getRequestListener(answering((request) => app.fetch(request)));
+  const listener = getRequestListener(
+    answering((request) => app.fetch(request)),
+    {
+      // Node itself reads away the body of a request that was refused early, so that its sender reads the answer and no reset.
+      autoCleanupIncoming: false,
+    },
+  );
   const server = createServer((request, response) => void listener(request, response));
   parts.defer(() => closeServer(server));
   parts.use(new NodeWebSockets(server, { hub, sockets, relays, clock, log }));

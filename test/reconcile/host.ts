@@ -33,6 +33,8 @@ const images = await createImageStore({
 await using launcher = await createLauncher({
   binary: join(binaries, 'berth-launcher'),
   cgroupRoot: cgroup.mountPoint,
+  cacheDirectory: join(root, 'cache'),
+  controllers: cgroup.controllers,
 });
 await using network = await createNetwork({ database, launcher, instance });
 await using engine = await createEngine({

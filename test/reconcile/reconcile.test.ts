@@ -10,7 +10,7 @@ import { NetworkNamespace } from '../network/namespace.ts';
 import { RemoteHost } from './remote-host.ts';
 
 const KILLS = 12;
-const within = { timeout: 60_000, interval: 50 };
+const within = { timeout: 30_000, interval: 50 };
 
 let stack: AsyncDisposableStack;
 let namespace: NetworkNamespace;
