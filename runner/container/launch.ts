@@ -34,7 +34,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   await removeExitFile(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
-  await context.network.reserve(id, config.publishGroup, config.ports);
+  if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);
   const link = await context.network.lease(id);
   context.store.update(id, { address: link.address });
   const hostResolvers = await readFile(hostResolvConf, 'utf8').catch(() => '');
