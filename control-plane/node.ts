@@ -7,6 +7,7 @@ import { BerthError, errorText, isBerthError } from '#shared/errors.ts';
 import { createApp } from './app.ts';
 import { bootstrapSecret } from './node/bootstrap-secret.ts';
 import { DataLock } from './node/data-lock.ts';
+import { drainWhenAnswered } from './node/drain.ts';
 import { CONTROL_PLANE_HELP, parseControlPlaneOptions, type ControlPlaneOptions } from './node/options.ts';
 import { ClusterHub } from './session/hub.ts';
 import { problemResponse } from './session/hub-request.ts';
@@ -87,7 +88,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       autoCleanupIncoming: false,
     },
   );
-  const server = createServer((request, response) => void listener(request, response));
+  const server = createServer((request, response) => {
+    drainWhenAnswered(request, response);
+    void listener(request, response);
+  });
   parts.defer(() => closeServer(server));
   parts.use(new NodeWebSockets(server, { hub, sockets, relays, clock, log }));
   await hub.start();
