@@ -113,14 +113,12 @@ test('what is read fits the model that revisions store', () => {
 });
 
 test('healthcheck forms', () => {
-  expect(service('healthcheck: { test: [CMD, a, b] }')?.container.healthcheck?.command).toEqual(['a', 'b']);
-  expect(service('healthcheck: { test: [CMD-SHELL, "a b"] }')?.container.healthcheck?.command).toEqual([
-    '/bin/sh',
-    '-c',
-    'a b',
-  ]);
-  expect(service('healthcheck: { test: [NONE] }')?.container.healthcheck).toBeUndefined();
-  expect(service('healthcheck: { disable: true }')?.container.healthcheck).toBeUndefined();
+  expect(service('healthcheck: { test: [CMD, a, b] }')?.container.healthcheck).toMatchObject({ command: ['a', 'b'] });
+  expect(service('healthcheck: { test: [CMD-SHELL, "a b"] }')?.container.healthcheck).toMatchObject({
+    command: ['/bin/sh', '-c', 'a b'],
+  });
+  expect(service('healthcheck: { test: [NONE] }')?.container.healthcheck).toBe('disabled');
+  expect(service('healthcheck: { disable: true }')?.container.healthcheck).toBe('disabled');
   expect(inService('healthcheck: { interval: 5s }')).toEqual([
     '4:18 services.web.healthcheck: test is needed: the command that tells whether it is healthy',
   ]);
