@@ -14,11 +14,14 @@ export async function connectShim(stateDirectory: string): Promise<Socket | unde
   try {
     await using directory = await open(stateDirectory, constants.O_RDONLY | constants.O_DIRECTORY);
     const socket = connect({ path: `/proc/self/fd/${directory.fd}/${SOCKET_NAME}` });
+    socket.on('error', () => {}); // one that comes before its owner listens must not end the process
     await once(socket, 'connect');
     return socket;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') return undefined;
+    if (absent.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }
+
+/** The last: a shim that has told everybody closes what it has not accepted yet. */
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
