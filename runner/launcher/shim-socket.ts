@@ -28,3 +28,6 @@ export async function connectShim(stateDirectory: string): Promise<Socket | unde
   }
   return connected.destroyed ? undefined : connected;
 }
+
+/** The last: a shim that has told everybody closes what it has not accepted yet. */
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
