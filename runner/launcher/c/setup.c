@@ -151,6 +151,17 @@ static int make_links(struct launch *launch, struct report *report) {
     return 0;
 }
 
+/* A child that has failed by itself takes its network namespace with it: what it said is the reason then, not the link's. */
+static void prefer_word_of_child(const struct launch *launch, struct report *report) {
+    struct report message;
+    int fd;
+    fcntl(launch->sync, F_SETFL, O_NONBLOCK);
+    while (receive_report(launch->sync, &message, &fd) == 1) {
+        if (fd >= 0) close(fd);
+        if (message.kind == REPORT_FAILED) *report = message;
+    }
+}
+
 /* Until the child's end closes by execve. A death before it said REPORT_EXEC is a failure too. */
 static int await_exec(struct launch *launch, int notify, struct report *report) {
     bool reached = false;
@@ -187,7 +198,7 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
     if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
     if (start_child(launch, plan, report) < 0) return -1;
     if (launch->set_oom_score) set_oom_score(launch, notify);
-    if (make_links(launch, report) < 0) return -1;
+    if (make_links(launch, report) < 0) return prefer_word_of_child(launch, report), -1;
     if (await_exec(launch, notify, report) < 0) return -1;
     if (launch->terminal >= 0) fcntl(launch->terminal, F_SETFL, O_NONBLOCK);
     return 0;
