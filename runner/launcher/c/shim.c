@@ -77,11 +77,11 @@ static void write_exit(const struct process *process) {
     char text[128];
     int length = snprintf(text, sizeof(text), "{\"exitCode\":%d,\"oomKilled\":%s,\"finishedAtMs\":%lld}\n", process->code,
                           shim.oom_killed ? "true" : "false", (long long)shim.finished_ms);
-    int fd = openat(shim.launch.state, EXIT_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(shim.launch.state, EXIT_NEW, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return;
-    bool written = write(fd, text, (size_t)length) == length && fsync(fd) == 0;
+    bool written = write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0 && fsync(fd) == 0;
     close(fd);
-    if (written && renameat(shim.launch.state, EXIT_NAME ".new", shim.launch.state, EXIT_NAME) == 0)
+    if (written && renameat(shim.launch.state, EXIT_NEW, shim.launch.state, EXIT_NAME) == 0)
         fsync(shim.launch.state);
 }
 
