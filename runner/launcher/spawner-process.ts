@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { BerthError, errorText } from '#shared/errors.ts';
+import { startedProcess } from '../os/started-process.ts';
 import { decodeReport, encodeWireFrame, REPORT, type WireFrame, WireFrameReader, type WireReport } from './wire.ts';
 
 /** An answer of the spawner. */
@@ -46,11 +47,9 @@ export class SpawnerProcess implements AsyncDisposable {
    */
   static async start(binary: string): Promise<SpawnerProcess> {
     // A session of its own: an interrupt from the terminal is for the runner, which then ends the spawner in order.
-    const child = spawn(binary, ['spawner'], {
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-      env: {},
-      detached: true,
-    });
+    const child = startedProcess(
+      spawn(binary, ['spawner'], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'], env: {}, detached: true }),
+    );
     const socket = child.stdio[CONNECTION_FD];
     if (!(socket instanceof Socket))
       throw new BerthError('internal', 'launcher.spawner-lost', 'start spawner: no pipe');
@@ -88,8 +87,8 @@ export class SpawnerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ended = this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
-    const exit = ended ? once(this.#child, 'exit') : undefined;
+    const runs = this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
+    const exit = runs ? once(this.#child, 'exit') : undefined;
     this.#socket.destroy();
     await exit;
   }
