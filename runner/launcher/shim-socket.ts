@@ -28,6 +28,3 @@ export async function connectShim(stateDirectory: string): Promise<Socket | unde
   }
   return connected.destroyed ? undefined : connected;
 }
-
-/** The last: a shim that has told everybody closes what it has not accepted yet. */
-const absent = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
