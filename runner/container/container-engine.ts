@@ -101,7 +101,7 @@ export class ContainerEngine implements Engine, AsyncDisposable {
     const record = store.insert(id, { ...config, hostname }, clock());
     const paths = pathsOf(this.#context, id);
     try {
-      await makeContainerDirectories(paths);
+      makeContainerDirectories(paths);
     } catch (error) {
       await removeTree(paths.directory);
       store.delete(id);

@@ -70,7 +70,7 @@ class SpawnClient implements Launcher {
     const seccompProgram = seccomp === undefined ? undefined : await this.#seccomp.program(seccomp);
     const plan = encodePlan(planLaunch(request, { cgroupRoot, controllers, seccompProgram }));
     const links = request.links.map((link) => link.hostName);
-    await writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
+    writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
     const answer = await this.#request(SPAWNER_REQUEST.launch, plan).catch(async (error: unknown) => {
       await this.#sweep(stateDirectory);
       throw error;
