@@ -303,6 +303,14 @@ test('what could not be recorded is tried again: a restart, the end of a start, 
   await until(id, ({ state }) => state === 'exited');
 });
 
+test('a shim is in no cgroup that ends with the runner, nor in its container’s', async () => {
+  const { id, pid } = await started('sleep 1000');
+  const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  const { instance } = await engine.call('place');
+  expect(await readFile(`/proc/${shim}/cgroup`, 'utf8')).toContain(`0::/berth-${instance}/shims\n`);
+  await engine.call('remove', id, { force: true });
+});
+
 test('a container that could not be recovered is tried again', async () => {
   const { id, pid } = await started('sleep 1000');
   const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
