@@ -1,8 +1,8 @@
 import { BerthError, errorText } from '#shared/errors.ts';
+import { readExitReport } from '../launcher/exit-report.ts';
 import type { ExitReport, Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
-import { readExitFile } from './exit-file.ts';
 import { launchContainer, startFailureExitCode } from './launch.ts';
 import { decideRestart } from './restart.ts';
 import type { StoredContainer } from './state.ts';
@@ -103,7 +103,7 @@ export async function exitOf(context: EngineContext, id: string, shim: Shim): Pr
 /** The end of a run whose shim no longer answers: what it wrote last, or that nobody knows. */
 export async function lostRun(context: EngineContext, id: string, why: string): Promise<RunEnd> {
   const record = context.store.get(id);
-  const report = await readExitFile(pathsOf(context, id).state);
+  const report = await readExitReport(pathsOf(context, id).state);
   // The end that we know already is the one of the run before. Not "younger": the clock may have been set back.
   if (report !== undefined && report.finishedAtMs !== record?.finishedAtMs) return { ...report, error: '' };
   return {
