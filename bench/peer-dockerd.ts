@@ -24,9 +24,10 @@ export async function startDockerd(): Promise<Dockerd | undefined> {
   const socket = join(directory, 'socket');
   spawnSync('ip', ['netns', 'add', namespace], { stdio: 'inherit' });
   const daemon = spawn(
-    'ip',
+    // Not `ip netns exec`: that replaces /sys, and the cgroups with it.
+    'nsenter',
     [
-      ...['netns', 'exec', namespace, 'dockerd', '--data-root', join(directory, 'data')],
+      ...[`--net=/run/netns/${namespace}`, 'dockerd', '--data-root', join(directory, 'data')],
       ...['--exec-root', join(directory, 'exec'), '--pidfile', join(directory, 'pid'), '-H', `unix://${socket}`],
     ],
     { stdio: 'ignore' },

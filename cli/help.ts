@@ -8,14 +8,17 @@ export interface Daemon {
 
 export const daemons: readonly Daemon[] = [
   {
-    usage: 'control-plane [--listen HOST:PORT] [--data DIR]',
+    usage: 'control-plane [--listen HOST:PORT] [--data DIR] [--heartbeat TIME] [--lease TIME]',
     summary: 'Run a control plane on this machine',
   },
   {
     usage: 'runner join URL --token T [--name N] [--data-root DIR]',
     summary: 'Enrol this machine as a host',
   },
-  { usage: 'runner [--data-root DIR] [--socket PATH]', summary: 'Run containers on this machine, as its host' },
+  {
+    usage: 'runner [--data-root DIR] [--socket PATH] [--log-format text|json]',
+    summary: 'Run containers on this machine, as its host',
+  },
   {
     usage: 'runner --standalone --data-root DIR --socket PATH',
     summary: 'Run containers on this machine without a control plane',

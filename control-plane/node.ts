@@ -7,6 +7,7 @@ import { BerthError, errorText, isBerthError } from '#shared/errors.ts';
 import { createApp } from './app.ts';
 import { bootstrapSecret } from './node/bootstrap-secret.ts';
 import { DataLock } from './node/data-lock.ts';
+import { drainWhenAnswered } from './node/drain.ts';
 import { CONTROL_PLANE_HELP, parseControlPlaneOptions, type ControlPlaneOptions } from './node/options.ts';
 import { ClusterHub } from './session/hub.ts';
 import { problemResponse } from './session/hub-request.ts';
@@ -80,8 +81,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   parts.defer(() => hub.settle());
   parts.use(alarm);
   const app = createApp({ database, hub, clock, bootstrapSecret: secret.text });
-  const listener = getRequestListener(answering((request) => app.fetch(request)));
-  const server = createServer((request, response) => void listener(request, response));
+  const listener = getRequestListener(
+    answering((request) => app.fetch(request)),
+    {
+      // Node itself reads away the body of a request that was refused early, so that its sender reads the answer and no reset.
+      autoCleanupIncoming: false,
+    },
+  );
+  const server = createServer((request, response) => {
+    drainWhenAnswered(request, response);
+    void listener(request, response);
+  });
   parts.defer(() => closeServer(server));
   parts.use(new NodeWebSockets(server, { hub, sockets, relays, clock, log }));
   await hub.start();

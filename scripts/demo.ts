@@ -14,20 +14,31 @@ async function demo(signal: AbortSignal): Promise<void> {
   const narrator = new Narrator();
   const before = await snapshotResidue();
   const stage = await Stage.create(signal);
+  const failure = await play(stage, narrator, { isKept, isEdge, signal });
+  narrator.say('\n== Tearing down');
+  await stage[Symbol.asyncDispose]();
+  // Only now are all marks known: the runners' own are in their databases. A demo that failed leaves nothing either.
+  await expectNoResidue(before, { within: stage.marks });
+  narrator.say('   nothing is left: no process, mount, namespace, link, nftables table, cgroup or file');
+  if (failure !== undefined) throw failure;
+}
+
+/** Resolves with what failed, once what the daemons said last has been printed; undefined when nothing did. */
+async function play(
+  stage: Stage,
+  narrator: Narrator,
+  { isKept, isEdge, signal }: { readonly isKept: boolean; readonly isEdge: boolean; readonly signal: AbortSignal },
+): Promise<Error | undefined> {
   try {
     await hello(stage, narrator, { edge: isEdge, signal });
     if (isKept) await stayUp(stage, narrator);
     await afterwards(stage, narrator, signal);
-  } catch (error) {
+    return undefined;
+  } catch (cause) {
+    if (signal.aborted) return new Error('interrupted');
     process.stderr.write(`\n${await stage.tails()}\n\n`);
-    throw error;
-  } finally {
-    narrator.say('\n== Tearing down');
-    await stage[Symbol.asyncDispose]();
+    return cause instanceof Error ? cause : new Error(String(cause));
   }
-  // Only then are all marks known: the runners' own are in their databases.
-  await expectNoResidue(before, { within: stage.marks });
-  narrator.say('   nothing is left: no process, mount, namespace, link, nftables table, cgroup or file');
 }
 
 /** Resolves when the demo is interrupted. */

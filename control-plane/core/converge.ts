@@ -1,4 +1,5 @@
 import { canonicalJson } from '#shared/canonical-json.ts';
+import type { OnDisconnect } from '#shared/model/service.ts';
 import { isTerminal } from '#shared/model/task.ts';
 import { backoffMs, nextAttempt } from './backoff.ts';
 import type { Convergence } from './change.ts';
@@ -31,33 +32,44 @@ function endLeases(draft: Draft): void {
   }
 }
 
-/** Orphans a task whose host is lost, retires one that is not wanted, and passes a changed `on_disconnect` on. */
+/** Passes a changed `on_disconnect` on, orphans a task whose host is lost, and retires one that is not wanted. */
 function settleTask(draft: Draft, task: TaskRecord): void {
-  const wanted = draft.isWanted(task);
-  const lost = lostReason(draft, task, wanted);
-  if (lost !== undefined) {
-    draft.orphan(task, lost);
-    return;
-  }
-  if (!task.desired) return;
   const service = draft.services.get(task.serviceId);
-  if (service === undefined) draft.retire(task, `service ${task.service} was removed`);
+  const wanted = draft.isWanted(task);
+  const policy = currentPolicy(draft, task, wanted ? service : undefined);
+  const lost = lostReason(draft, task, policy, wanted);
+  if (lost !== undefined) draft.orphan(task, lost);
+  else if (!task.desired) return;
+  else if (service === undefined) draft.retire(task, `service ${task.service} was removed`);
   else if (!wanted) draft.retire(task, `service ${task.service} was scaled down to ${service.spec.replicas}`);
-  else if (canonicalJson(task.onDisconnect) !== canonicalJson(service.spec.onDisconnect)) draft.amend(task, service);
+  else if (policy !== task.onDisconnect) draft.amend(task, service);
 }
 
-function lostReason(draft: Draft, task: TaskRecord, wanted: boolean): string | undefined {
+/**
+ * The service's `on_disconnect` where the task may follow it: a host that cannot be told of the change acts by what it
+ * knows, so `stop-after` neither begins nor ends to hold while it is not connected.
+ */
+function currentPolicy(draft: Draft, task: TaskRecord, service: ServiceRecord | undefined): OnDisconnect {
+  const { onDisconnect: known } = task;
+  if (service === undefined || !task.desired) return known;
+  const { onDisconnect: wanted } = service.spec;
+  if (canonicalJson(known) === canonicalJson(wanted)) return known;
+  const stops = known.kind === 'stop-after' || wanted.kind === 'stop-after';
+  return stops && draft.hosts.get(task.hostId)?.state !== 'ready' ? known : wanted;
+}
+
+function lostReason(draft: Draft, task: TaskRecord, policy: OnDisconnect, wanted: boolean): string | undefined {
   if (isTerminal(task.state)) return undefined;
   const host = draft.hosts.get(task.hostId);
   if (host === undefined) return 'its host is unknown';
   if (host.state === 'ready' && !host.removed) return undefined;
-  const atMs = lostAtMs(host, task.onDisconnect, wanted && task.desired);
+  const atMs = lostAtMs(host, policy, wanted && task.desired);
   if (atMs === undefined) return undefined;
   if (draft.state.nowMs < atMs) {
     draft.wakeAt(atMs);
     return undefined;
   }
-  return `host ${host.name} ${host.removed ? 'was removed' : 'is lost'} (on_disconnect: ${task.onDisconnect.kind})`;
+  return `host ${host.name} ${host.removed ? 'was removed' : 'is lost'} (on_disconnect: ${policy.kind})`;
 }
 
 /** Gives an empty slot a task, and one whose task has ended another one once its backoff is over. */

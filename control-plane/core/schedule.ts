@@ -17,13 +17,12 @@ export type Placement =
   | { readonly kind: 'unplaceable'; readonly reason: string };
 
 interface Node {
+  /** Its place in the order of names, and in the arrays of counts. */
+  readonly index: number;
   readonly host: HostRecord;
   readonly images: ReadonlySet<string>;
-  /** Number of live tasks. */
-  load: number;
-  readonly replicas: Map<string, number>;
-  /** `protocol/hostPort` -> the id of the service that holds it. */
-  readonly ports: Map<string, string>;
+  /** `protocol/hostPort` -> the ids of the services that hold it; more than one only while tasks of old are stopping. */
+  readonly ports: Map<string, Set<string>>;
 }
 
 type Port = ContainerSpec['ports'][number];
@@ -41,19 +40,26 @@ export class Scheduler {
   readonly #ready: readonly Node[];
   readonly #byId: ReadonlyMap<string, Node>;
   readonly #withImage = new Map<string, readonly Node[]>();
+  /** Number of live tasks by node. */
+  readonly #load: Int32Array;
+  /** service id -> node -> number of its replicas there. */
+  readonly #replicas = new Map<string, Map<number, number>>();
+  /** The same of the service that was asked for last, in a form that is quick to scan. */
+  readonly #scanned: { serviceId: string | undefined; readonly counts: Int32Array };
 
   constructor(hosts: readonly HostRecord[], tasks: readonly TaskRecord[]) {
     this.#ready = hosts
       .filter((host) => host.state === 'ready' && !host.removed)
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-      .map((host) => ({
+      .map((host, index) => ({
+        index,
         host,
         images: new Set(host.images.flatMap((image) => [image.id, ...image.references])),
-        load: 0,
-        replicas: new Map<string, number>(),
-        ports: new Map<string, string>(),
+        ports: new Map<string, Set<string>>(),
       }));
     this.#byId = new Map(this.#ready.map((node) => [node.host.id, node]));
+    this.#load = new Int32Array(this.#ready.length);
+    this.#scanned = { serviceId: undefined, counts: new Int32Array(this.#ready.length) };
     for (const task of tasks) if (!isTerminal(task.state)) this.#occupy(task.hostId, task);
   }
 
@@ -74,9 +80,29 @@ export class Scheduler {
   #occupy(hostId: string, request: PlacementRequest): void {
     const node = this.#byId.get(hostId);
     if (node === undefined) return;
-    node.load += 1;
-    node.replicas.set(request.serviceId, (node.replicas.get(request.serviceId) ?? 0) + 1);
-    for (const port of request.container.ports) node.ports.set(portKey(port), request.serviceId);
+    this.#count(node.index, request.serviceId);
+    for (const port of request.container.ports) {
+      const holders = node.ports.get(portKey(port));
+      if (holders === undefined) node.ports.set(portKey(port), new Set([request.serviceId]));
+      else holders.add(request.serviceId);
+    }
+  }
+
+  #count(index: number, serviceId: string): void {
+    this.#load[index] = (this.#load[index] ?? 0) + 1;
+    const replicas = this.#replicas.get(serviceId) ?? new Map<number, number>();
+    const count = (replicas.get(index) ?? 0) + 1;
+    this.#replicas.set(serviceId, replicas.set(index, count));
+    if (this.#scanned.serviceId === serviceId) this.#scanned.counts[index] = count;
+  }
+
+  #countsOf(serviceId: string): Int32Array {
+    const { counts } = this.#scanned;
+    if (this.#scanned.serviceId === serviceId) return counts;
+    this.#scanned.serviceId = serviceId;
+    counts.fill(0);
+    for (const [index, count] of this.#replicas.get(serviceId) ?? []) counts[index] = count;
+    return counts;
   }
 
   #candidates(image: string): readonly Node[] {
@@ -88,11 +114,21 @@ export class Scheduler {
     return nodes;
   }
 
+  /** Hosts come in order of name, so an equal rank keeps the earlier one. */
   #best(request: PlacementRequest): Node | undefined {
+    const replicas = this.#countsOf(request.serviceId);
     let best: Node | undefined;
+    let bestSpread = Infinity;
+    let bestLoad = Infinity;
     for (const node of this.#candidates(request.container.image)) {
-      if (best !== undefined && !ranksBefore(node, best, request)) continue;
-      if (heldPort(node, request) === undefined) best = node;
+      const avoided = node.host.id === request.avoidHostId ? 1e6 : 0;
+      const spread = avoided + (replicas[node.index] ?? 0);
+      const load = this.#load[node.index] ?? 0;
+      if (spread > bestSpread || (spread === bestSpread && load >= bestLoad)) continue;
+      if (heldPort(node, request) !== undefined) continue;
+      best = node;
+      bestSpread = spread;
+      bestLoad = load;
     }
     return best;
   }
@@ -109,20 +145,11 @@ export class Scheduler {
   }
 }
 
-/** Hosts come in order of name, so an equal rank keeps the earlier one. */
-function ranksBefore(node: Node, best: Node, request: PlacementRequest): boolean {
-  const avoided = Number(node.host.id === request.avoidHostId) - Number(best.host.id === request.avoidHostId);
-  if (avoided !== 0) return avoided < 0;
-  const spread = (node.replicas.get(request.serviceId) ?? 0) - (best.replicas.get(request.serviceId) ?? 0);
-  if (spread !== 0) return spread < 0;
-  return node.load < best.load;
-}
-
 function heldPort(node: Node, request: PlacementRequest): Port | undefined {
   if (node.ports.size === 0) return undefined;
   return request.container.ports.find((port) => {
-    const holder = node.ports.get(portKey(port));
-    return holder !== undefined && holder !== request.serviceId;
+    const holders = node.ports.get(portKey(port));
+    return holders !== undefined && (holders.size > 1 || !holders.has(request.serviceId));
   });
 }
 

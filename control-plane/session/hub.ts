@@ -183,6 +183,8 @@ export class ClusterHub implements Hub {
     const { hostId } = session;
     await verifyHello(hello, session, await cluster.identity(hostId));
     const { ackedSeq } = await cluster.hostConnected(hostId, hello.facts, hello.images);
+    // Its `applied` may have been lost with the last connection.
+    await cluster.hostApplied(hostId, hello.version);
     for (const older of sockets.ofHost(hostId)) if (older.session.phase === 'ready') this.#replace(older);
     const sessionId = randomId();
     socket.session = { phase: 'ready', hostId, sessionId, welcomedAtMs: clock(), sent: hello.version };

@@ -132,9 +132,10 @@ test('exec: a reader that stalls stops the process at its pipe; reading on lets 
   await server.settled();
 });
 
-test('exec: a client that goes away hangs the process up', async () => {
+test.each([false, true])('exec: a client that goes away hangs the process up (its stdin ended: %s)', async (ended) => {
   const { client, host, sessions, server } = relayTo({ type: 'exec', taskId });
-  client.open(exec(['sleep', '1000'], { stdin: true }));
+  const stream = client.open(exec(['sleep', '1000'], { stdin: true }));
+  if (ended) await stream.end();
   await vi.waitFor(() => expect(sessions.length).toBe(1), within);
   host.lost(new BerthError('unavailable', 'relay.lost', 'the cable was pulled'));
   await server.settled();
@@ -196,7 +197,7 @@ test('logs: each stream on its own, with timestamps when asked; a reader that go
     yield entry('stdout', 'one');
     yield entry('stderr', 'two');
     if (!follow) return;
-    await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+    if (signal?.aborted === false) await once(signal, 'abort');
     aborted = true;
   }
   const { client, opened, server } = relayTo({ type: 'logs', taskId }, { engine: { logs: entries } });

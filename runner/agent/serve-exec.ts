@@ -32,7 +32,7 @@ export interface ExecService {
  */
 export async function serveExec({ stream, header, mux, engine, container, session: told }: ExecService): Promise<void> {
   const gone = Promise.withResolvers<'gone'>();
-  stream.finished.catch(() => gone.resolve('gone'));
+  stream.signal.addEventListener('abort', () => gone.resolve('gone'));
   const starting = engine.exec(container.id, execRequest(header, container));
   starting.then(told.resolve, told.reject);
   await using session = await starting;

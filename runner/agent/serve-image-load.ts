@@ -8,20 +8,18 @@ const PROGRESS_BYTES = 4 * 1024 * 1024;
 
 /** Stores the archive that the other end sends and tells how far it is. A failed image leaves nothing behind. */
 export async function serveImageLoad({ stream, images }: { stream: RelayStream; images: ImageStore }): Promise<void> {
-  const gone = new AbortController();
-  stream.finished.catch((error: unknown) => gone.abort(error));
   const progress = new Progress(stream);
   const reader = stream.readable.getReader();
   try {
     const loaded = await images.load(Readable.from(chunks(reader, progress), { objectMode: false }), {
-      signal: gone.signal,
+      signal: stream.signal,
       onProgress: (message) => progress.tell(message),
     });
     while (!(await reader.read()).done); // padding after the archive's end: the sender must be able to finish
     await progress.settled();
     await stream.end({ images: loaded.map(({ id, references }) => ({ id, references })) });
   } catch (error) {
-    if (!gone.signal.aborted) throw error; // else there is nobody to tell
+    if (!stream.signal.aborted) throw error; // else there is nobody to tell
   }
 }
 

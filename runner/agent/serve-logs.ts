@@ -16,13 +16,11 @@ export interface LogsService {
 /** Sends a container's log, stdout and stderr each on its stream; ends when there is no more or the reader has gone. */
 export async function serveLogs({ stream, header, mux, engine, container }: LogsService): Promise<void> {
   const errors = mux.open({ type: 'stderr', of: stream.id });
-  const gone = new AbortController();
-  stream.finished.catch(() => gone.abort());
   const entries = engine.logs(container.id, {
     follow: header.follow,
     ...(header.tail === undefined ? {} : { tail: header.tail }),
     ...(header.sinceMs === undefined ? {} : { sinceMs: header.sinceMs }),
-    signal: gone.signal,
+    signal: stream.signal,
   });
   const encoder = new TextEncoder();
   try {
@@ -31,9 +29,9 @@ export async function serveLogs({ stream, header, mux, engine, container }: Logs
       await (name === 'stdout' ? stream : errors).write(encoder.encode(line));
     }
   } catch (error) {
-    if (!gone.signal.aborted) throw error;
+    if (!stream.signal.aborted) throw error;
   }
-  if (gone.signal.aborted) return;
+  if (stream.signal.aborted) return;
   await errors.end();
   await stream.end();
 }

@@ -64,4 +64,5 @@ test("an image's health check is in nanoseconds; NONE is none; the service's own
   expect(config({ ...image, Healthcheck }, { healthcheck: { command: ['true'] } }).healthcheck?.command).toEqual([
     'true',
   ]);
+  expect(config({ ...image, Healthcheck }, { healthcheck: 'disabled' }).healthcheck).toBeUndefined();
 });

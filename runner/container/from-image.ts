@@ -28,7 +28,8 @@ export function configFromImage(
   identity: ContainerIdentity,
 ): ContainerConfig {
   const runtime: ImageRuntime = image.config.config ?? {};
-  const healthcheck = spec.healthcheck ?? imageHealthcheck(runtime.Healthcheck);
+  const ownCheck = spec.healthcheck === 'disabled' ? undefined : spec.healthcheck;
+  const healthcheck = spec.healthcheck === undefined ? imageHealthcheck(runtime.Healthcheck) : ownCheck;
   return containerConfig.parse({
     name: identity.name,
     image: spec.image,

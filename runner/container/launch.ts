@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { BerthError } from '#shared/errors.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
-import { writeFileAtomic } from '../os/files.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { removeExitFile } from './exit-file.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
@@ -35,14 +34,14 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   await removeExitFile(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
-  await context.network.reserve(id, config.publishGroup, config.ports);
+  if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);
   const link = await context.network.lease(id);
   context.store.update(id, { address: link.address });
   const hostResolvers = await readFile(hostResolvConf, 'utf8').catch(() => '');
   await Promise.all([
-    writeFileAtomic(paths.hostname, `${config.hostname}\n`, 0o644),
-    writeFileAtomic(paths.hosts, hostsFile(config.hostname, link.address), 0o644),
-    writeFileAtomic(paths.resolvConf, resolvConf(hostResolvers, context.network.gateway), 0o644),
+    writeReadable(paths.hostname, `${config.hostname}\n`),
+    writeReadable(paths.hosts, hostsFile(config.hostname, link.address)),
+    writeReadable(paths.resolvConf, resolvConf(hostResolvers, context.network.gateway)),
   ]);
   return context.launcher.launch({
     containerId: id,
@@ -65,6 +64,12 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     stdin: config.stdin,
     log,
   });
+}
+
+/** Not synced: each start writes these files anew, and nothing reads them before it has. */
+async function writeReadable(path: string, text: string): Promise<void> {
+  await writeFile(path, text);
+  await chmod(path, 0o644); // whatever the umask
 }
 
 export function unknownImage(reference: string): BerthError {

@@ -41,6 +41,7 @@ class SpawnClient implements Launcher {
   readonly #options: LauncherOptions;
   readonly #seccomp: SeccompCache;
   #spawner: Promise<SpawnerProcess> | undefined;
+  readonly #sweeps = new Map<string, Promise<void>>();
   #disposed = false;
 
   constructor(options: LauncherOptions) {
@@ -122,8 +123,16 @@ class SpawnClient implements Launcher {
     throw new BerthError('internal', 'shim.lost', `launch: the shim in ${stateDirectory} died at once`);
   }
 
-  /** Removes what a launch left when nobody else can: after its shim's death. Idempotent. */
-  async #sweep(stateDirectory: string): Promise<void> {
+  /** Removes what a launch left when nobody else can: after its shim's death. Idempotent; one at a time a container. */
+  #sweep(stateDirectory: string): Promise<void> {
+    const running = this.#sweeps.get(stateDirectory);
+    if (running !== undefined) return running;
+    const sweep = this.#removeRemains(stateDirectory).finally(() => this.#sweeps.delete(stateDirectory));
+    this.#sweeps.set(stateDirectory, sweep);
+    return sweep;
+  }
+
+  async #removeRemains(stateDirectory: string): Promise<void> {
     const record = await readLaunchRecord(stateDirectory);
     if (record === undefined) return;
     const { cgroupRoot, cgroupPath, links } = record;

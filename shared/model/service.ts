@@ -38,7 +38,8 @@ export const containerSpec = z.object({
   labels: z.record(z.string(), z.string()).default({}),
   ports: z.array(publishedPort).default([]),
   restart: restartPolicy.default({ kind: 'unless-stopped' }),
-  healthcheck: healthcheck.optional(),
+  /** Absent: what the image says. */
+  healthcheck: z.union([healthcheck, z.literal('disabled')]).optional(),
 });
 export type ContainerSpec = z.infer<typeof containerSpec>;
 

@@ -33,6 +33,8 @@ export class MuxStream implements RelayStream {
   readonly header: StreamHeader;
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly finished: Promise<unknown>;
+  readonly signal: AbortSignal;
+  readonly #abort = new AbortController();
   readonly #carrier: StreamCarrier;
   readonly #trailer = Promise.withResolvers<unknown>();
   readonly #received: Uint8Array<ArrayBuffer>[] = [];
@@ -48,6 +50,7 @@ export class MuxStream implements RelayStream {
     this.id = id;
     this.header = header;
     this.#carrier = carrier;
+    this.signal = this.#abort.signal;
     this.finished = this.#trailer.promise;
     this.finished.catch(() => {}); // whoever cares awaits it; nobody has to
     this.readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
@@ -125,9 +128,10 @@ export class MuxStream implements RelayStream {
     this.#wake?.();
   }
 
-  /** Nothing more can be sent: pending writes fail. */
+  /** The stream was given up, or lost: nothing more can be sent, pending writes fail. */
   failOutgoing(error: BerthError): void {
     this.#unsendable = error;
+    this.#abort.abort(error);
     for (const job of this.#jobs.splice(0)) job.failed(error);
   }
 

@@ -270,6 +270,20 @@ test('a reset carries kind, code, message and remedy', async () => {
   });
 });
 
+test('a stream that is given up after its end was sent aborts at the other end', async () => {
+  const wire = new Wire();
+  const stream = wire.muxes.client.open(header);
+  await stream.end();
+  await wire.settle();
+  const far = last(wire.opened);
+  expect(await far.finished).toBeUndefined();
+  expect(far.signal.aborted).toBe(false);
+  stream.reset(new BerthError('unavailable', 'test.gone', 'gone'));
+  await wire.settle();
+  expect(far.signal.reason).toMatchObject({ code: 'test.gone' });
+  await expect(far.write(new Uint8Array(1))).rejects.toMatchObject({ code: 'test.gone' });
+});
+
 test('what was ended whole stays readable after the connection is lost; what was not is lost', async () => {
   const wire = new Wire();
   const whole = wire.muxes.client.open(header);

@@ -20,6 +20,11 @@ export interface RelayStream {
   end(trailer?: unknown): Promise<void>;
   /** Gives the stream up in both directions and tells the other end why. */
   reset(error: BerthError): void;
+  /**
+   * Aborts, with the error as its reason, when either end has reset the stream or the connection was lost, also when the
+   * other end had ENDed its direction before: whoever still works for the stream can stop.
+   */
+  readonly signal: AbortSignal;
   /** The other end's trailer (undefined when it sent none) once it ENDed; rejects on RESET or a lost connection. */
   readonly finished: Promise<unknown>;
 }

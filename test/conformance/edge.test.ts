@@ -1,13 +1,16 @@
 import { describe } from 'vitest';
+import { apiSuite } from '../../control-plane/api/api-suite.ts';
+import { startApiTarget } from './api-target.ts';
 import { protocolSuite } from './protocol-suite.ts';
 import { relaySuite } from './relay-suite.ts';
 import { startTarget } from './target.ts';
 
-describe('workerd with Durable Objects and a libSQL server', () => {
-  describe('control channel', () => {
-    protocolSuite(() => startTarget('edge'));
-  });
-  describe('relay', () => {
-    relaySuite(() => startTarget('edge'));
-  });
+const runtime = 'workerd with Durable Objects and a libSQL server';
+
+apiSuite(runtime, () => startApiTarget('edge'));
+describe(`control channel on ${runtime}`, () => {
+  protocolSuite(() => startTarget('edge'));
+});
+describe(`relay on ${runtime}`, () => {
+  relaySuite(() => startTarget('edge'));
 });

@@ -1,9 +1,9 @@
-import { toBase64Url } from '#shared/bytes.ts';
 import { assignmentDigest, type Assignment, type AssignmentVersion } from '#shared/model/assignment.ts';
 import type { HostFacts } from '#shared/model/host.ts';
-import { challengeText, PROTOCOL_VERSION } from '#shared/protocol/control.ts';
+import { PROTOCOL_VERSION } from '#shared/protocol/control.ts';
 import type { Admin } from './admin.ts';
 import { HostChannel } from './host-channel.ts';
+import { newHostKey, type HostKey } from './host-key.ts';
 import type { Target } from './target.ts';
 
 const facts: HostFacts = {
@@ -34,13 +34,13 @@ export class TestHost implements AsyncDisposable {
   readonly #none: AssignmentVersion;
   readonly #target: Target;
   readonly #admin: Admin;
-  readonly #key: CryptoKey;
+  readonly #key: HostKey;
   #channel: HostChannel | undefined;
 
   private constructor(
     target: Target,
     admin: Admin,
-    host: { id: string; name: string; key: CryptoKey; version: AssignmentVersion },
+    host: { id: string; name: string; key: HostKey; version: AssignmentVersion },
   ) {
     this.#target = target;
     this.#admin = admin;
@@ -52,11 +52,10 @@ export class TestHost implements AsyncDisposable {
   }
 
   static async join(target: Target, admin: Admin, name: string): Promise<TestHost> {
-    const pair = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
-    const publicKey = toBase64Url(new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)));
-    const id = await admin.join({ protocol: PROTOCOL_VERSION, name, publicKey, facts });
+    const key = await newHostKey();
+    const id = await admin.join({ protocol: PROTOCOL_VERSION, name, publicKey: key.publicKey, facts });
     const version = { generation: 0, digest: await assignmentDigest(EMPTY) };
-    return new TestHost(target, admin, { id, name, key: pair.privateKey, version });
+    return new TestHost(target, admin, { id, name, key, version });
   }
 
   /** A new WebSocket; nothing is answered yet. */
@@ -66,8 +65,7 @@ export class TestHost implements AsyncDisposable {
 
   /** A hello that is right for this challenge. */
   async hello(nonce: string): Promise<object> {
-    const text = new TextEncoder().encode(challengeText(this.id, nonce));
-    const signature = toBase64Url(new Uint8Array(await crypto.subtle.sign('Ed25519', this.#key, text)));
+    const signature = await this.#key.sign(this.id, nonce);
     const { version } = this;
     return { kind: 'hello', protocol: PROTOCOL_VERSION, hostId: this.id, signature, facts, images, version };
   }

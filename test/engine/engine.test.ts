@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ContainerRecord } from '../../runner/container/engine.ts';
@@ -248,6 +249,30 @@ test('a container whose shim was killed does not stay running', async () => {
   expect(ended.error).toMatch(/not seen/);
   // Its processes ended with it.
   expect(await readdir((await engine.call('place')).cgroup)).not.toContain(id);
+});
+
+test('what no record speaks of is removed at the start, a removal and a stop that were cut off are carried on', async () => {
+  const [forgotten, removing, stopping] = [
+    await started('sleep 1000'),
+    await started('sleep 1000'),
+    await started('sleep 1000', { restart: { kind: 'always' }, stopTimeoutMs: 50 }),
+  ];
+  const { cgroup } = await engine.call('place');
+  await engine.kill();
+  {
+    using database = new DatabaseSync(join(root, 'data', 'runner.db'));
+    database.prepare('delete from containers where id = ?').run(forgotten.id);
+    database.prepare("update containers set state = 'removing' where id = ?").run(removing.id);
+    database.prepare("update containers set desired = 'stopped' where id = ?").run(stopping.id);
+  }
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  for (const { id, pid } of [forgotten, removing]) {
+    expect(await engine.call('find', id)).toBeNull();
+    expect(await readdir(join(root, 'data', 'containers'))).not.toContain(id);
+    expect(await readdir(cgroup)).not.toContain(id);
+    expect(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).toBe('');
+  }
+  expect(await until(stopping.id, ({ state }) => state === 'exited')).toMatchObject({ exitCode: 137, restarts: 0 });
 });
 
 test('remove leaves nothing', async () => {

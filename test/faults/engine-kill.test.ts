@@ -66,11 +66,34 @@ function config(imageId: string) {
   };
 }
 
+async function comm(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim();
+}
+
+/** kill -9 of the shim of a container, which is the parent of its first process. */
+async function killShim(containerPid: number): Promise<void> {
+  const stat = await readFile(`/proc/${containerPid}/stat`, 'utf8').catch(() => '');
+  const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  if (parent > 1 && (await comm(parent)) === 'berth-shim') process.kill(parent, 'SIGKILL');
+}
+
+/** kill -9 of the engine's spawner. */
+async function killSpawner(enginePid: number): Promise<void> {
+  const children = await readFile(`/proc/${enginePid}/task/${enginePid}/children`, 'utf8').catch(() => '');
+  for (const pid of children
+    .split(' ')
+    .filter((word) => word !== '')
+    .map(Number)) {
+    if ((await comm(pid)).startsWith('memfd:berth-lau')) process.kill(pid, 'SIGKILL');
+  }
+}
+
 /** One operation after another until the engine is killed; refusals are as good as successes. */
 async function churn(engine: RemoteEngine, imageId: string): Promise<void> {
   for (;;) {
     const records = await engine.call('list');
-    const target = oneOf(records)?.id;
+    const chosen = oneOf(records);
+    const target = chosen?.id;
     const create = async () => {
       const { id } = await engine.call('create', config(imageId));
       await engine.call('start', id);
@@ -85,6 +108,8 @@ async function churn(engine: RemoteEngine, imageId: string): Promise<void> {
             () => engine.call('kill', target, 'SIGKILL'),
             () => engine.call('remove', target, { force: true }),
             () => engine.call('remove', target, { force: true }),
+            () => killShim(chosen?.pid ?? 0),
+            () => killSpawner(engine.pid),
           ]);
     await operation?.().catch((error: Error) => {
       if (error.message === 'the engine ended') throw error;
@@ -166,26 +191,30 @@ async function processesOf(namespace: NetworkNamespace): Promise<string[]> {
   return found;
 }
 
-test(`kill -9 of the engine at ${rounds} random moments (seed ${seed})`, { timeout: 900_000 }, async () => {
-  const archive = join(root, 'busybox.tar');
-  await writeBusyboxArchive(archive);
-  let imageId = '';
-  {
-    await using engine = await RemoteEngine.start(host.name, data);
-    imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
-  }
-  const differing: string[] = [];
-  for (let round = 0; round < rounds; round += 1) differing.push(...(await killedRound(round, imageId)));
-  expect(differing).toEqual([]);
-  const last = await RemoteEngine.start(host.name, data);
-  expect(await agreement(last)).toEqual([]);
-  const { cgroup } = await last.call('place');
-  for (const { id } of await last.call('list')) await last.call('remove', id, { force: true });
-  expect(await readdir(join(data, 'containers'))).toEqual([]);
-  expect((await readdir(cgroup, { withFileTypes: true })).filter((one) => one.isDirectory())).toEqual([]);
-  expect(await host.ip('-o', 'link', 'show', 'type', 'veth')).toBe('');
-  await last.call('clear');
-  await last[Symbol.asyncDispose]();
-  expect(await processesOf(host)).toEqual([]);
-  expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(data);
-});
+test(
+  `kill -9 of engine, shims and spawner at ${rounds} random moments (seed ${seed})`,
+  { timeout: 900_000 },
+  async () => {
+    const archive = join(root, 'busybox.tar');
+    await writeBusyboxArchive(archive);
+    let imageId = '';
+    {
+      await using engine = await RemoteEngine.start(host.name, data);
+      imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
+    }
+    const differing: string[] = [];
+    for (let round = 0; round < rounds; round += 1) differing.push(...(await killedRound(round, imageId)));
+    expect(differing).toEqual([]);
+    const last = await RemoteEngine.start(host.name, data);
+    expect(await agreement(last)).toEqual([]);
+    const { cgroup } = await last.call('place');
+    for (const { id } of await last.call('list')) await last.call('remove', id, { force: true });
+    expect(await readdir(join(data, 'containers'))).toEqual([]);
+    expect((await readdir(cgroup, { withFileTypes: true })).filter((one) => one.isDirectory())).toEqual([]);
+    expect(await host.ip('-o', 'link', 'show', 'type', 'veth')).toBe('');
+    await last.call('clear');
+    await last[Symbol.asyncDispose]();
+    expect(await processesOf(host)).toEqual([]);
+    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(data);
+  },
+);

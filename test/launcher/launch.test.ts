@@ -12,7 +12,7 @@ test('a container has six namespaces of its own, and its spawner a mount namespa
   const request = await laboratory.request('exec sleep 1000');
   await using shim = await laboratory.launcher.launch(request);
   for (const type of ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup']) {
-    expect(await namespaceOf(shim.pid, type), type).not.toBe(await namespaceOf('self', type));
+    expect(await namespaceOf(shim.pid, type)).not.toBe(await namespaceOf('self', type));
   }
   const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${shim.pid}/status`, 'utf8'))?.[1];
   expect(await namespaceOf(Number(parent), 'mnt')).not.toBe(await namespaceOf('self', 'mnt'));

@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { errorText } from '#shared/errors.ts';
 import { assignmentDigest, type Assignment } from '#shared/model/assignment.ts';
 import { createEngine } from '../../runner/container/create-engine.ts';
@@ -33,6 +34,8 @@ const images = await createImageStore({
 await using launcher = await createLauncher({
   binary: join(binaries, 'berth-launcher'),
   cgroupRoot: cgroup.mountPoint,
+  cacheDirectory: join(root, 'cache'),
+  controllers: cgroup.controllers,
 });
 await using network = await createNetwork({ database, launcher, instance });
 await using engine = await createEngine({
@@ -56,7 +59,13 @@ const methods = {
   statuses: async () => reconciler.statuses(),
   list: async () => engine.list(),
   remove: async (id: string) => engine.remove(id, { force: true }),
-  instance: async () => instance,
+  /** What a container hears at an address. */
+  ask: async (id: string, address: string, port: string) => {
+    const args = ['nc', '-w', '2', address, port];
+    const defaults = { env: [], cwd: '', user: '', terminal: false, stdin: false };
+    await using session = await engine.exec(id, { args, ...defaults });
+    return text(session.stdout);
+  },
   /** After the last container was removed. */
   clear: async () => {
     await removeNetwork({ launcher, instance });

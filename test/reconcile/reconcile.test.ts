@@ -10,7 +10,7 @@ import { NetworkNamespace } from '../network/namespace.ts';
 import { RemoteHost } from './remote-host.ts';
 
 const KILLS = 12;
-const within = { timeout: 60_000, interval: 50 };
+const within = { timeout: 30_000, interval: 50 };
 
 let stack: AsyncDisposableStack;
 let namespace: NetworkNamespace;
@@ -88,12 +88,24 @@ test('an assignment becomes running containers, and their end is told', async ()
   await settled([job], 'failed');
 });
 
+test('a container reaches its own published port, and others do', async () => {
+  const ports = [{ protocol: 'tcp' as const, hostPort: 8090, containerPort: 80 }];
+  const web = task(1, 2, { command: ['sh', '-c', 'while true; do echo web | nc -l -p 80; done'], ports });
+  await host.call('apply', (generation += 1), { tasks: [web] });
+  await settled([web], 'running');
+  const [{ id, address } = { id: '', address: '' }] = await host.call('list');
+  const gateway = `${address?.split('.').slice(0, 3).join('.')}.1`;
+  const askHost = () => namespace.program('../network/ask.ts', 'tcp', '127.0.0.1', '8090', '1');
+  await vi.waitFor(async () => expect(await askHost()).toBe('["web"]'), within);
+  await vi.waitFor(async () => expect(await host.call('ask', id, gateway, '8090')).toBe('web\n'), within);
+});
+
 test('a port that somebody else has and an image that is not there reject their tasks; the others run', async () => {
   await namespace.start('../network/answer.ts', '8080', 'host');
   const tasks = [
-    task(1, 2, { ports: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }] }),
-    task(2, 2, { image: 'missing:1' }),
-    task(3, 2),
+    task(1, 3, { ports: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }] }),
+    task(2, 3, { image: 'missing:1' }),
+    task(3, 3),
   ];
   await host.call('apply', (generation += 1), { tasks });
   await vi.waitFor(async () => {

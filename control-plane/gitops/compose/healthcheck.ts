@@ -27,8 +27,8 @@ export function durationOf(source: ComposeSource, place: Place, text: string, mi
   }
 }
 
-/** `healthcheck`; undefined when it is disabled. */
-export function readHealthcheck(source: ComposeSource, place: Place): Healthcheck | undefined {
+/** `healthcheck`; undefined when something is wrong with it. */
+export function readHealthcheck(source: ComposeSource, place: Place): Healthcheck | 'disabled' | undefined {
   const members = source.members(place, KEYS);
   if (members === undefined) return undefined;
   const disable = members.get('disable');
@@ -39,15 +39,16 @@ export function readHealthcheck(source: ComposeSource, place: Place): Healthchec
   const count = members.get('retries');
   const retries = count === undefined ? 3 : source.integer(count, 1, 1000);
   const test = members.get('test');
-  if (disabled === true) return undefined;
+  if (disabled === true) return 'disabled';
   if (test === undefined) return source.fail(place, 'test is needed: the command that tells whether it is healthy');
   const command = readTest(source, test);
+  if (command === 'disabled') return 'disabled';
   if (command === undefined || intervalMs === undefined || timeoutMs === undefined) return undefined;
   if (startPeriodMs === undefined || retries === undefined) return undefined;
   return { command, intervalMs, timeoutMs, retries, startPeriodMs };
 }
 
-function readTest(source: ComposeSource, place: Place): string[] | undefined {
+function readTest(source: ComposeSource, place: Place): string[] | 'disabled' | undefined {
   if (!source.isList(place)) {
     const text = source.text(place, 'a command, as a text or as a list that begins with CMD, CMD-SHELL or NONE');
     if (text === '') return source.fail(place, 'the command is empty');
@@ -57,7 +58,7 @@ function readTest(source: ComposeSource, place: Place): string[] | undefined {
   const words = items.map((item) => source.scalar(item));
   if (words.includes(undefined)) return undefined;
   const [kind, ...command] = words as string[];
-  if (kind === 'NONE' && command.length === 0) return undefined;
+  if (kind === 'NONE' && command.length === 0) return 'disabled';
   if (kind === 'CMD' && command.length > 0) return command;
   const [text] = command;
   if (kind === 'CMD-SHELL' && command.length === 1 && text !== undefined) return ['/bin/sh', '-c', text];

@@ -1,13 +1,17 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml';
 import { BerthError, type ErrorLocation } from '#shared/errors.ts';
 import { unescapeDollars } from './interpolation.ts';
+import { excessiveNesting } from './nesting.ts';
 import { suggest } from './suggest.ts';
 
 /** Findings that one answer names at most; a file with more has them found in the next round. */
 const MAX_FINDINGS = 20;
 
-/** Aliases that are followed at most in one file, so that a small file cannot make much work. */
-const MAX_ALIASES = 10_000;
+/** Longest text of a finding, in characters: it may quote a key of any length. */
+const MAX_MESSAGE = 400;
+
+/** Aliases followed and members merged at most in one file, so that a small file cannot make much work. */
+const MAX_EXPANSION = 100_000;
 
 /** A place in the file: `path` is its keys, as in `services.web.ports[0]`. */
 export interface Place {
@@ -32,25 +36,25 @@ export class ComposeSource {
   readonly #lines = new LineCounter();
   readonly #findings: ErrorLocation[] = [];
   readonly #file: string;
-  #aliases = 0;
+  #expansion = 0;
 
   constructor(text: string, file: string) {
     this.#file = file;
     this.#document = this.#parse(text);
-    const { errors } = this.#document;
-    for (const { pos, message, code } of errors.slice(0, MAX_FINDINGS)) {
-      this.#note(pos[0], code === 'DUPLICATE_KEY' ? 'this key is there twice' : `not YAML: ${message}`);
+    for (const { pos, message } of this.#document.errors.slice(0, MAX_FINDINGS)) {
+      this.#note(pos[0], `not YAML: ${message}`);
     }
     this.throwFindings();
   }
 
+  /** Keys that are there twice are found by `entries`: the parser's own look for them is quadratic. */
   #parse(text: string): Document.Parsed {
-    try {
-      return parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, version: '1.2', merge: true });
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw this.#error([{ path: this.#file, message: 'not YAML that can be read: nested too deeply' }]);
-    }
+    const options = { lineCounter: this.#lines, prettyErrors: false, version: '1.2', merge: true } as const;
+    const deep = excessiveNesting(text);
+    if (deep === undefined) return parseDocument(text, { ...options, uniqueKeys: false });
+    parseDocument(text.slice(0, deep).replaceAll(/[^\n]/g, ' '), options); // counts the lines up to there
+    this.#note(deep, 'not YAML that can be read: nested too deeply');
+    throw this.#error(this.#findings);
   }
 
   get root(): Place {
@@ -59,7 +63,7 @@ export class ComposeSource {
 
   #note(offset: number, message: string): void {
     const { line, col } = this.#lines.linePos(offset);
-    this.#findings.push({ path: this.#file, line, column: Math.max(1, col), message });
+    this.#findings.push({ path: this.#file, line, column: Math.max(1, col), message: message.slice(0, MAX_MESSAGE) });
   }
 
   /** Notes what is wrong at a place. */
@@ -101,18 +105,22 @@ export class ComposeSource {
   #follow(place: Place): Place {
     let { node } = place;
     while (isAlias(node)) {
-      this.#aliases += 1;
-      const target = this.#aliases > MAX_ALIASES ? undefined : node.resolve(this.#document);
+      this.#expand(place, 1);
+      const target = node.resolve(this.#document);
       if (target === undefined) {
-        this.fail(
-          place,
-          `the alias *${node.source} ${this.#aliases > MAX_ALIASES ? 'is one too many' : 'has no anchor'}`,
-        );
+        this.fail(place, `the alias *${node.source} has no anchor`);
         throw new TooMany();
       }
       node = target;
     }
     return { node, path: place.path };
+  }
+
+  #expand(place: Place, count: number): void {
+    this.#expansion += count;
+    if (this.#expansion <= MAX_EXPANSION) return;
+    this.fail(place, 'the file grows too much by its aliases and merges');
+    throw new TooMany();
   }
 
   #wrongType(place: Place, expected: string): undefined {
@@ -151,6 +159,7 @@ export class ComposeSource {
       if (isScalar(pair.key) && typeof pair.key.value === 'symbol') merged.push(...this.#merge(place, pair.value));
       else if (key === undefined) this.fail(place, 'a key must be a text', pair.key);
       else if (key === '<<') merged.push(...this.#merge(place, pair.value));
+      else if (found.has(key)) this.fail({ node: pair.key, path: join(place.path, key) }, 'this key is there twice');
       else found.set(key, { key, keyNode: pair.key, node: pair.value, path: join(place.path, key) });
     }
     for (const entry of merged) if (!found.has(entry.key)) found.set(entry.key, entry);
@@ -158,10 +167,14 @@ export class ComposeSource {
   }
 
   #merge(place: Place, node: Node | null): Entry[] {
-    this.#aliases += 1; // a mapping that merges itself must come to an end
+    this.#expand(place, 1); // a mapping that merges itself must come to an end
     const source = this.#follow({ node, path: place.path }).node;
     const sources = isSeq(source) ? (source.items as Node[]) : [source];
-    return sources.flatMap((one) => this.entries({ node: one, path: place.path }, 'a mapping to merge') ?? []);
+    return sources.flatMap((one) => {
+      const entries = this.entries({ node: one, path: place.path }, 'a mapping to merge') ?? [];
+      this.#expand(place, entries.length);
+      return entries;
+    });
   }
 
   /** The members of a mapping by key; each other one is a finding that names what is supported. */

@@ -106,13 +106,11 @@ int cgroup_open(const char *root, const char *path, struct cgroup *cgroup, struc
 }
 
 /* A counter of a flat keyed file (`oom_kill 1`), the format of every cgroup v2 event file. */
-static long event_count(int directory, const char *file, const char *key) {
-    char text[4096];
-    int fd = openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return 0;
-    ssize_t size = read_whole(fd, text, sizeof(text));
-    close(fd);
+static long event_count(int fd, const char *key) {
+    char text[1024];
+    ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
     if (size < 0) return 0;
+    text[size] = 0;
     for (char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
         size_t length = strlen(key);
         if (strncmp(line, key, length) == 0 && line[length] == ' ') return strtol(line + length + 1, NULL, 10);
@@ -120,15 +118,26 @@ static long event_count(int directory, const char *file, const char *key) {
     return 0;
 }
 
-bool cgroup_oom_killed(const struct cgroup *cgroup) {
-    return event_count(cgroup->directory, "memory.events", "oom_kill") > 0;
+static int open_events(const struct cgroup *cgroup, const char *file) {
+    return openat(cgroup->directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* Waits until no process is left in it, at most two seconds: the kernel signals a change as a priority event. */
-static void wait_empty(int directory) {
-    int fd = openat(directory, "cgroup.events", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+bool cgroup_oom_killed(const struct cgroup *cgroup) {
+    int fd = open_events(cgroup, "memory.events");
+    if (fd < 0) return false;
+    bool killed = event_count(fd, "oom_kill") > 0;
+    close(fd);
+    return killed;
+}
+
+/*
+ * Waits until no process is left in it, at most five seconds. The kernel signals a change as a priority event, relative
+ * to what was last read from the same descriptor.
+ */
+static void wait_empty(const struct cgroup *cgroup) {
+    int fd = open_events(cgroup, "cgroup.events");
     if (fd < 0) return;
-    for (int tries = 0; tries < 20 && event_count(directory, "cgroup.events", "populated") > 0; tries++) {
+    for (int tries = 0; tries < 50 && event_count(fd, "populated") > 0; tries++) {
         struct pollfd wait = {.fd = fd, .events = POLLPRI};
         poll(&wait, 1, 100);
     }
@@ -152,7 +161,7 @@ static void remove_children(int directory, int depth) {
 int cgroup_remove(const struct cgroup *cgroup, struct report *report) {
     if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
     write_file_at(cgroup->directory, "cgroup.kill", "1");
-    wait_empty(cgroup->directory);
+    wait_empty(cgroup);
     remove_children(cgroup->directory, 0);
     if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
     return fail(report, errno, "remove cgroup", cgroup->name);

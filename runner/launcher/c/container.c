@@ -153,11 +153,12 @@ static int execute(struct progress *progress, const struct exec_operation *exec,
                                 .filter = (struct sock_filter *)(uintptr_t)restrictions->filter};
     struct report about = {.kind = REPORT_EXEC};
     const char *object;
+    fill_vectors(exec, &progress->identity);
+    if (wire_streams(progress, report) < 0) return -1;
+    /* After the last descriptor was opened: the container's limit of those may be lower than what is open here. */
     for (size_t i = 0; i < restrictions->rlimit_count; i++)
         if (limit_resource(progress, &restrictions->rlimits[i]) < 0)
             return fail(report, errno, "set", "resource limit");
-    fill_vectors(exec, &progress->identity);
-    if (wire_streams(progress, report) < 0) return -1;
     umask(exec->umask);
     send_report(progress->child->sync, &about, -1);
     if (identity_assume(&progress->identity, &restrictions->security, &filter, report) < 0) return -1;

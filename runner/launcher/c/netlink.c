@@ -130,6 +130,18 @@ static int veth_create(const struct link_operation *link, uint32_t bridge, pid_t
     return talk(&request);
 }
 
+/* Without hairpin mode, netfilter's bridge hooks lose what a container sends to its own published port. */
+static int set_hairpin(const char *name) {
+    struct request request;
+    struct ifinfomsg body = {.ifi_family = AF_BRIDGE, .ifi_index = (int)if_nametoindex(name)};
+    begin(&request, RTM_SETLINK, 0, &body, sizeof(body));
+    struct nlattr *port = attribute(&request, IFLA_PROTINFO | NLA_F_NESTED, NULL, 0);
+    uint8_t on = 1;
+    attribute(&request, IFLA_BRPORT_MODE, &on, sizeof(on));
+    attribute_end(&request, port);
+    return talk(&request);
+}
+
 int link_create(const struct link_operation *link, pid_t pid, struct report *report) {
     if (!name_fits(link->host_name) || !name_fits(link->container_name) || !name_fits(link->bridge))
         return fail(report, EINVAL, "create link", link->host_name);
@@ -141,7 +153,9 @@ int link_create(const struct link_operation *link, pid_t pid, struct report *rep
         if (link_remove(link->host_name, report) < 0) return -1;
         result = veth_create(link, bridge, pid);
     }
-    return result < 0 ? fail(report, errno, "create link", link->host_name) : 0;
+    if (result < 0) return fail(report, errno, "create link", link->host_name);
+    if (set_hairpin(link->host_name) < 0) return fail(report, errno, "set hairpin mode of link", link->host_name);
+    return 0;
 }
 
 int link_remove(const char *name, struct report *report) {

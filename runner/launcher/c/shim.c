@@ -178,8 +178,8 @@ static bool finished(void) {
 static void loop(void) {
     struct epoll_event events[32];
     for (;;) {
+        int64_t deadline = next_deadline(); /* before refresh: dropping a client lets a process be read again */
         refresh();
-        int64_t deadline = next_deadline();
         if (finished()) return;
         int64_t wait = deadline ? deadline - monotonic_ms() : shim.ended ? STALL_MS : -1;
         if (deadline && wait < 0) wait = 0;

@@ -13,6 +13,7 @@ const berth = join(repository, 'bin', 'berth');
 const CONTROL_PLANE_PORT = 7700;
 const TAIL_LINES = 40;
 const TAG_LENGTH = 5;
+const CGROUP_DEADLINE_MS = 10_000;
 
 /** A host: a pretended machine, and the data root of its runner. */
 export interface Host extends Machine {
@@ -138,15 +139,19 @@ export class Stage implements AsyncDisposable {
     return parts.join('\n');
   }
 
+  /** Every part is undone even when another could not be; then it rejects with what failed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const runners = [...this.#daemons.values()].filter((daemon) => daemon.name.startsWith('runner'));
-    await Promise.all(runners.map((daemon) => daemon[Symbol.asyncDispose]()));
-    await this.#daemons.get('control-plane')?.[Symbol.asyncDispose]();
+    await using parts = new AsyncDisposableStack(); // the last one is undone first
+    parts.defer(() => rm(this.directory, { recursive: true, force: true }));
+    parts.use(this.#playground);
+    for (const host of this.hosts) parts.defer(() => killInNamespace(host.namespace));
+    parts.defer(() => this.#removeCgroups());
+    for (const daemon of this.#daemons.values()) parts.use(daemon); // the control plane was started first
+  }
+
+  async #removeCgroups(): Promise<void> {
     this.#instances = this.hosts.map((host) => instanceOf(host.dataRoot)).filter((id) => id !== undefined);
-    for (const instance of this.#instances) await removeCgroups(instance, AbortSignal.timeout(10_000));
-    for (const host of this.hosts) await killInNamespace(host.namespace);
-    await this.#playground[Symbol.asyncDispose]();
-    await rm(this.directory, { recursive: true, force: true });
+    for (const instance of this.#instances) await removeCgroups(instance, AbortSignal.timeout(CGROUP_DEADLINE_MS));
   }
 
   #on(host: Host): readonly [string, string] {

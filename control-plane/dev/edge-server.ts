@@ -1,0 +1,60 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { randomSecret } from '#shared/id.ts';
+import { bootstrapSecret } from '../node/bootstrap-secret.ts';
+import { DataLock } from '../node/data-lock.ts';
+import type { ControlPlaneOptions } from '../node/options.ts';
+import { bundleWorker } from './edge-bundle.ts';
+import { startHranaServer } from './hrana-server.ts';
+
+export interface Edge extends AsyncDisposable {
+  /** `http://HOST:PORT`, with the port that was taken when 0 was asked for. */
+  readonly url: string;
+  /** The file of the bootstrap secret. */
+  readonly secretPath: string;
+}
+
+/**
+ * FOR DEVELOPMENT AND TESTS ONLY: starts the Worker build in workerd, with its libSQL server.
+ *
+ * @throws BerthError `data.in-use`
+ */
+export async function startEdge(options: ControlPlaneOptions): Promise<Edge> {
+  const { dataDirectory, host, port, timing } = options;
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  await using parts = new AsyncDisposableStack();
+  parts.use(DataLock.take(dataDirectory));
+  const secret = await bootstrapSecret(dataDirectory);
+  const token = randomSecret('');
+  const hrana = parts.use(await startHranaServer({ path: join(dataDirectory, 'cluster.db'), token, port: 0 }));
+  const { script, compatibilityDate } = await bundleWorker();
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      name: 'berth-control-plane',
+      modules: true,
+      script,
+      compatibilityDate,
+      host,
+      port,
+      cf: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: join(dataDirectory, 'objects'),
+      durableObjects: {
+        CLUSTER: { className: 'ClusterObject', useSQLite: true },
+        RELAY: { className: 'RelayObject', useSQLite: true },
+      },
+      bindings: {
+        LIBSQL_URL: hrana.url,
+        LIBSQL_TOKEN: token,
+        BOOTSTRAP_SECRET: secret.text,
+        HEARTBEAT_MS: String(timing.heartbeatMs),
+        LEASE_MS: String(timing.leaseMs),
+      },
+    }),
+  );
+  parts.defer(() => miniflare.dispose());
+  const url = (await miniflare.ready).origin;
+  const running = parts.move();
+  return { url, secretPath: secret.path, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}

@@ -1,0 +1,121 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Shim } from '../../runner/launcher/launcher.ts';
+import { exists, isAlive, Laboratory, link, readLog, repository, until } from './fixture.ts';
+
+let laboratory: Laboratory;
+beforeEach(async () => {
+  laboratory = await Laboratory.open();
+});
+afterEach(() => laboratory[Symbol.asyncDispose]());
+
+const parentOf = (pid: number): number =>
+  Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+
+test('kill -9 of the spawner: its containers live on, launches fail clearly or succeed, the next one works', async () => {
+  const request = await laboratory.request('echo one; exec sleep 1000');
+  await using shim = await laboratory.launcher.launch(request);
+  const spawner = parentOf(parentOf(shim.pid));
+  const during = Promise.allSettled(
+    Array.from({ length: 8 }, async () => {
+      const other = await laboratory.request('exec sleep 1000');
+      return laboratory.launcher.launch(other);
+    }),
+  );
+  process.kill(spawner, 'SIGKILL');
+  const failures: unknown[] = [];
+  for (const result of await during) {
+    if (result.status === 'fulfilled') {
+      await result.value.signal(9);
+      await result.value.exit;
+      await result.value[Symbol.asyncDispose]();
+    } else {
+      failures.push((result.reason as { code?: string }).code);
+    }
+  }
+  expect(failures.filter((code) => code !== 'launcher.spawner-lost')).toEqual([]);
+  expect(isAlive(shim.pid)).toBe(true);
+  expect((await laboratory.run('echo two')).stdout).toBe('two\n');
+  await shim.signal(9);
+  expect((await shim.exit).exitCode).toBe(137);
+  const cgroups = readdirSync(laboratory.cgroup('.'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(cgroups).toEqual([]);
+});
+
+test('kill -9 of the shim: its container ends too, is told as lost, and nothing is left', async () => {
+  const end = link(laboratory.instance, 3);
+  await laboratory.launcher.ensureBridge({ name: end.bridge, address: end.gateway, prefixLength: 24 });
+  try {
+    for (const user of ['', 'web']) {
+      const request = await laboratory.request('sleep 1001 & exec sleep 1000', { request: { links: [end], user } });
+      await using shim = await laboratory.launcher.launch(request);
+      process.kill(parentOf(shim.pid), 'SIGKILL');
+      await expect(shim.exit).rejects.toMatchObject({ code: 'shim.lost' });
+      expect(exists(laboratory.cgroup(request.containerId))).toBe(false);
+      // A zombie until init takes it; sysfs forgets a link a moment after the kernel has.
+      await until(() => !isAlive(shim.pid) && !exists(`/sys/class/net/${end.hostName}`));
+    }
+  } finally {
+    await laboratory.launcher.removeLink(end.bridge);
+  }
+});
+
+test('kill -9 of the runner: containers, logs and exit codes are untouched, and found by the next one', async () => {
+  const request = await laboratory.request('echo begin; read line; echo $line; exit 11', { request: { stdin: true } });
+  const program = `
+    import { createLauncher } from '${repository}/runner/launcher/client.ts';
+    const launcher = await createLauncher(JSON.parse(process.argv[1]));
+    const shim = await launcher.launch(JSON.parse(process.argv[2]));
+    console.log(shim.pid);`;
+  const { binary, cgroupRoot } = await import('./fixture.ts');
+  const options = { binary, cgroupRoot, cacheDirectory: `${laboratory.directory}/cache`, controllers: [] };
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module-typescript', '-e', program, JSON.stringify(options), JSON.stringify(request)],
+    { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const pid = Number(await new Promise((line) => child.stdout.once('data', (chunk: Buffer) => line(chunk.toString()))));
+  const spawner = parentOf(parentOf(pid));
+  child.kill('SIGKILL');
+  await until(() => !isAlive(spawner));
+  expect(isAlive(pid)).toBe(true);
+  const shim = await laboratory.launcher.connect(request.stateDirectory);
+  expect(shim?.pid).toBe(pid);
+  await using session = await shim?.attach();
+  session?.stdin.end('after\n');
+  expect((await shim?.exit)?.exitCode).toBe(11);
+  expect(readLog(request.stateDirectory).stdout).toBe('begin\nafter\n');
+});
+
+test('runner, spawner and shim killed at random moments of fifty launches: after connect nothing is left', async () => {
+  const end = link(laboratory.instance, 4);
+  await laboratory.launcher.ensureBridge({ name: end.bridge, address: end.gateway, prefixLength: 24 });
+  try {
+    for (let round = 0; round < 50; round += 1) {
+      const links = [{ ...end, hostName: `${end.hostName}r${round}` }];
+      const request = await laboratory.request('exec sleep 1000', { request: { links } });
+      const probe = await laboratory.request('exec sleep 1000');
+      const victim: Shim = await laboratory.launcher.launch(probe);
+      const spawner = parentOf(parentOf(victim.pid));
+      const launch = laboratory.launcher.launch(request).catch((error: unknown) => error);
+      // Somewhere within the four or so milliseconds that a launch takes.
+      const until = performance.now() + (round % 10) * 0.8;
+      while (performance.now() < until) await new Promise((next) => setImmediate(next));
+      process.kill(spawner, 'SIGKILL');
+      await launch;
+      const shim = await laboratory.launcher.connect(request.stateDirectory);
+      if (shim !== undefined) {
+        process.kill(parentOf(shim.pid), 'SIGKILL');
+        await shim.exit.catch(() => {}); // rejected once what is left has been removed
+      }
+      expect(exists(laboratory.cgroup(request.containerId))).toBe(false);
+      expect(exists(`/sys/class/net/${end.hostName}r${round}`)).toBe(false);
+      expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(request.containerId);
+      await victim.signal(9);
+      await victim.exit;
+    }
+  } finally {
+    await laboratory.launcher.removeLink(end.bridge);
+  }
+});

@@ -1,0 +1,77 @@
+import { readdirSync, statSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAlive, Laboratory, readLog, until } from './fixture.ts';
+
+let laboratory: Laboratory;
+beforeAll(async () => {
+  laboratory = await Laboratory.open();
+});
+afterAll(() => laboratory[Symbol.asyncDispose]());
+
+test('what is no JSON text by itself is escaped, what is no UTF-8 replaced', async () => {
+  const { entries } = await laboratory.run(
+    String.raw`printf 'a"b\\c\td\001\177é😀\n\377x\355\240\200\n\303' ; printf end >&2`,
+  );
+  expect(entries.filter(({ stream }) => stream === 'stdout').map(({ log }) => log)).toEqual([
+    'a"b\\c\td\u0001\u007fé😀\n',
+    '\ufffdx\ufffd\ufffd\ufffd\n',
+    '\ufffd',
+  ]);
+  expect(entries.filter(({ stream }) => stream === 'stderr').map(({ log }) => log)).toEqual(['end']);
+});
+
+test('a long line becomes entries of 16 KiB without a line end, between characters', async () => {
+  const { entries } = await laboratory.run(`awk 'BEGIN { for (i = 0; i < 20000; i++) printf "aé"; print "" }'`);
+  const sizes = entries.map(({ log }) => Buffer.byteLength(log));
+  expect(sizes.slice(0, -1).every((size) => size === 16_384 || size === 16_383)).toBe(true);
+  expect(entries.map(({ log }) => log).join('')).toBe(`${'aé'.repeat(20_000)}\n`);
+  expect(entries.slice(0, -1).some(({ log }) => log.endsWith('\n'))).toBe(false);
+});
+
+test('rotation by size keeps so many files', async () => {
+  const { request } = await laboratory.run('i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done', {
+    request: { log: { maxBytes: 50_000, maxFiles: 3 } },
+  });
+  const files = readdirSync(request.stateDirectory)
+    .filter((name) => name.startsWith('container.log'))
+    .toSorted();
+  expect(files).toEqual(['container.log', 'container.log.1', 'container.log.2']);
+  for (const file of files) expect(statSync(`${request.stateDirectory}/${file}`).size).toBeLessThan(50_500);
+  const text = files.toReversed().map((file) => readLog(request.stateDirectory, file).stdout);
+  expect(text.join('').endsWith('line 2998\nline 2999\n')).toBe(true);
+  const numbers = text
+    .join('')
+    .trim()
+    .split('\n')
+    .map((line) => Number(line.slice(5)));
+  expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
+});
+
+test('all output of a container that ends at once is in the log', async () => {
+  const { stdout } = await laboratory.run('seq 1 20000');
+  expect(stdout).toBe(`${Array.from({ length: 20_000 }, (_, index) => index + 1).join('\n')}\n`);
+});
+
+test('an attached client that stalls is dropped; log and exit go on', async () => {
+  const request = await laboratory.request('read go; seq 1 400000; exit 2', { request: { stdin: true } });
+  await using shim = await laboratory.launcher.launch(request);
+  await using stalled = await shim.attach();
+  stalled.stdin.write('go\n');
+  expect((await shim.exit).exitCode).toBe(2);
+  expect(isAlive(shim.pid)).toBe(false);
+  expect(readLog(request.stateDirectory).stdout.endsWith('399999\n400000\n')).toBe(true);
+  await until(() => !readdirSync(request.stateDirectory).includes('shim.sock'));
+});
+
+test('an attached client that reads gets every byte and then the exit code', async () => {
+  const request = await laboratory.request('read go; seq 1 300000; exit 2', { request: { stdin: true } });
+  await using shim = await laboratory.launcher.launch(request);
+  await using session = await shim.attach();
+  session.stdin.end('go\n');
+  let bytes = 0;
+  for await (const chunk of session.stdout) bytes += (chunk as Buffer).byteLength;
+  expect(bytes).toBe(
+    Array.from({ length: 300_000 }, (_, index) => String(index + 1).length + 1).reduce((a, b) => a + b),
+  );
+  expect(await session.exit).toBe(2);
+});
