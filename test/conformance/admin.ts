@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { createdJoinToken, hostList, joinResponse, type HostView } from '#shared/api/hosts.ts';
 import { createdRelay, type createRelayRequest } from '#shared/api/relays.ts';
 import { eventList, type EventView } from '#shared/api/events.ts';
-import { taskList, type TaskView } from '#shared/api/stacks.ts';
+import { serviceList, taskList, type ServiceView, type TaskView } from '#shared/api/stacks.ts';
 import { createdToken } from '#shared/api/tokens.ts';
 import { fromProblem, problem } from '#shared/problem.ts';
 
@@ -71,6 +71,10 @@ export class Admin {
   /** All tasks that are wanted or have not ended, and the slots that wait for a host. */
   async taskList(query = ''): Promise<z.infer<typeof taskList>> {
     return taskList.parse(await this.#call('GET', `/v1/tasks?${query}`));
+  }
+
+  async services(): Promise<ServiceView[]> {
+    return serviceList.parse(await this.#call('GET', '/v1/services')).services;
   }
 
   async events(): Promise<EventView[]> {

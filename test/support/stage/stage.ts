@@ -19,6 +19,8 @@ const CGROUP_DEADLINE_MS = 10_000;
 export interface Host extends Machine {
   readonly name: string;
   readonly dataRoot: string;
+  /** The runner's Docker API. */
+  readonly socketPath: string;
 }
 
 /**
@@ -42,10 +44,7 @@ export class Stage implements AsyncDisposable {
     this.tag = tag;
     this.directory = directory;
     this.url = `http://${playground.address}:${CONTROL_PLANE_PORT}`;
-    this.hosts = [
-      { ...a, name: 'alpha', dataRoot: join(directory, 'alpha') },
-      { ...b, name: 'beta', dataRoot: join(directory, 'beta') },
-    ];
+    this.hosts = [hostOn(a, 'alpha', directory), hostOn(b, 'beta', directory)];
     this.#playground = playground;
     this.#signal = signal;
     const { BERTH_URL: _url, BERTH_TOKEN: _token, ...inherited } = process.env;
@@ -94,7 +93,6 @@ export class Stage implements AsyncDisposable {
 
   /** A runner, in the network namespace of its machine. `nsenter` becomes the program: its pid is the runner's. */
   startRunner(host: Host): Daemon {
-    const socket = join(this.directory, `${host.name}.sock`);
     return this.#start(`runner-${host.name}`, [
       ...this.#on(host),
       berth,
@@ -102,7 +100,7 @@ export class Stage implements AsyncDisposable {
       '--data-root',
       host.dataRoot,
       '--socket',
-      socket,
+      host.socketPath,
     ]);
   }
 
@@ -164,6 +162,10 @@ export class Stage implements AsyncDisposable {
     this.#daemons.set(name, daemon);
     return daemon;
   }
+}
+
+function hostOn(machine: Machine, name: string, directory: string): Host {
+  return { ...machine, name, dataRoot: join(directory, name), socketPath: join(directory, `${name}.sock`) };
 }
 
 /** The instance id that a runner keeps in its database; it names its cgroup. The runner has ended. */
