@@ -36,10 +36,10 @@ async function measure(once: (name: string) => Promise<void>): Promise<Figures> 
   return { each, perSecond: (BURST * 1000) / (performance.now() - from) };
 }
 
-async function runOurs({ engine, start }: BerthEngine, name: string): Promise<void> {
-  const id = await start(name, ['/bin/true']);
-  await engine.call('wait', id);
-  await engine.call('remove', id);
+async function runOurs(berth: BerthEngine, name: string): Promise<void> {
+  const id = await berth.start(name, ['/bin/true']);
+  await berth.engine.call('wait', id);
+  await berth.engine.call('remove', id);
 }
 
 async function runDockerd(dockerd: Dockerd, name: string): Promise<void> {

@@ -31,7 +31,7 @@ const processors = new Map([
   ['s390x', 's390x'],
 ]);
 
-function stub(name: string, version: string): Record<string, unknown> {
+function stub(name: string, version: string): LockEntry & Record<string, unknown> {
   const words = name.slice(name.lastIndexOf('/') + 1).split('-');
   const os = words.map((word) => operatingSystems.get(word)).find((one) => one !== undefined);
   const cpu = words.map((word) => processors.get(word)).find((one) => one !== undefined);
@@ -47,7 +47,7 @@ for (const [path, entry] of Object.entries(lock.packages)) {
   if (path === '') continue;
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     const isThere = `node_modules/${name}` in lock.packages || `${path}/node_modules/${name}` in lock.packages;
-    if (!isThere) lock.packages[`node_modules/${name}`] = stub(name, version) as LockEntry;
+    if (!isThere) lock.packages[`node_modules/${name}`] = stub(name, version);
   }
 }
 const [root, ...rest] = Object.entries(lock.packages);

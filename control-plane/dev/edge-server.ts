@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { randomSecret } from '#shared/id.ts';
@@ -21,7 +22,7 @@ export interface Edge extends AsyncDisposable {
  * @throws BerthError `data.in-use`
  */
 export async function startEdge(options: ControlPlaneOptions): Promise<Edge> {
-  const { dataDirectory, host, port, timing } = options;
+  const { dataDirectory, host, timing } = options;
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   await using parts = new AsyncDisposableStack();
   parts.use(DataLock.take(dataDirectory));
@@ -29,6 +30,7 @@ export async function startEdge(options: ControlPlaneOptions): Promise<Edge> {
   const token = randomSecret('');
   const hrana = parts.use(await startHranaServer({ path: join(dataDirectory, 'cluster.db'), token, port: 0 }));
   const { script, compatibilityDate } = await bundleWorker();
+  const port = options.port === 0 ? await freePort(host) : options.port;
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       name: 'berth-control-plane',
@@ -54,7 +56,20 @@ export async function startEdge(options: ControlPlaneOptions): Promise<Edge> {
     }),
   );
   parts.defer(() => miniflare.dispose());
-  const url = (await miniflare.ready).origin;
+  await miniflare.ready; // its own URL is always one on loopback
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const running = parts.move();
   return { url, secretPath: secret.path, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** A port that is free now; Miniflare does not tell which one it takes on an address other than loopback. */
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }

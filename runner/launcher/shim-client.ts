@@ -72,7 +72,7 @@ export class ShimClient implements Shim {
   /** The shim in a state directory, undefined when none answers. */
   static async connect(stateDirectory: string, onLost: () => Promise<void>): Promise<ShimClient | undefined> {
     const socket = await connectShim(stateDirectory);
-    if (socket === undefined) return undefined;
+    if (socket === undefined || socket.destroyed) return undefined;
     const client = new ShimClient(stateDirectory, socket, 0, onLost);
     try {
       const info = await client.#request('connect', SHIM_REQUEST.hello);
@@ -135,7 +135,7 @@ export class ShimClient implements Shim {
 
   async #session(name: string, control: SessionControl, kind: number, payload: Buffer): Promise<ExecSession> {
     const socket = this.#socket === undefined ? undefined : await connectShim(this.#stateDirectory);
-    if (socket === undefined) throw this.#gone(name);
+    if (socket === undefined || socket.destroyed) throw this.#gone(name);
     const session = new ShimSession(socket, control, name, encodeWireFrame(kind, 1, payload));
     await session.started;
     return session;

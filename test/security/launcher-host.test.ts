@@ -27,10 +27,9 @@ test('CVE-2019-5736: shim and spawner run from a sealed memfd, not from a file o
       const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
       const mode = Number.parseInt(/^flags:\s+(\d+)$/m.exec(flags)?.[1] ?? '0', 8);
       const writable = (mode & 3) !== 0;
-      if (writable && target.startsWith('/') && target !== '/dev/null') {
-        expect(target).toMatch(/\/state\/container\.log$/);
-      }
-      if (Number(fd) > 2) expect((mode & 0o2000000) !== 0).toBe(true);
+      const harmless = !writable || !target.startsWith('/') || target === '/dev/null';
+      expect(harmless || target.endsWith('/state/container.log') ? '' : target).toBe('');
+      expect(Number(fd) <= 2 || (mode & 0o2000000) !== 0 ? '' : `${target} is inherited`).toBe('');
     }
   }
   await shim.signal(9);
@@ -69,13 +68,15 @@ test.each(['/proc/self/fd/3', '/proc/self/fd/7/../../..', '/proc/self/fd/9', '/p
       }),
     };
     const request = await laboratory.request('ls /bin/busybox; ls ../../../..; readlink /proc/self/cwd', change);
-    try {
-      await using shim = await laboratory.launcher.launch(request);
-      await shim.exit;
-      expect(readFileSync(`${request.stateDirectory}/container.log`, 'utf8')).not.toContain('boot');
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'launch.failed' });
-    }
+    const seen = await laboratory.launcher.launch(request).then(
+      async (shim) => {
+        await shim.exit;
+        await shim[Symbol.asyncDispose]();
+        return readFileSync(`${request.stateDirectory}/container.log`, 'utf8');
+      },
+      (error: unknown) => (error as { code?: string }).code,
+    );
+    expect(seen).not.toContain('boot');
     const running = await laboratory.request('exec sleep 1000');
     await using host = await laboratory.launcher.launch(running);
     const exec = host.exec({ args: ['ls'], env: ['PATH=/bin'], cwd, user: '', terminal: false, stdin: false });
@@ -167,4 +168,5 @@ test('CVE-2021-43784: the spawner ends at a message over its limit instead of re
   let ended = false;
   child.on('exit', () => (ended = true));
   await until(() => ended);
+  expect(ended).toBe(true);
 });

@@ -29,7 +29,7 @@ test('a container over its memory limit is killed, and reported as killed for me
   expect(limits['memory.max']).toBe(String(32 * 2 ** 20));
   expect(record).toMatchObject({ state: 'exited', oomKilled: true });
   // The shell outlives its child and tells; when the kernel kills the shell itself, that is exit code 137.
-  if (record.exitCode !== 137) expect(log).toContain('Killed');
+  expect(record.exitCode === 137 || log.includes('Killed')).toBe(true);
 });
 
 test('one under its limit ends by itself', () => {
