@@ -22,11 +22,11 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
 fi
 
-# npm writes this file last; a newer lock file means that something changed.
-if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# The lock file that node_modules was made from is kept inside it. A link belongs to another checkout: it is left alone.
+if [ ! -L node_modules ] && ! cmp -s package-lock.json node_modules/.berth-lock.json; then
   echo "setup: installing the npm packages of package-lock.json" >&2
   npm ci --no-audit --no-fund --loglevel=error
-  touch node_modules/.package-lock.json
+  cp package-lock.json node_modules/.berth-lock.json
 fi
 version=$(node_modules/.bin/node --version 2>/dev/null || true)
 case $version in
