@@ -66,8 +66,11 @@ class Cluster {
   }
 }
 
+/** Ends at SIGTERM, which `sleep` as the first process would ignore for ten seconds. */
+const command = JSON.stringify(['sh', '-c', 'trap "exit 0" TERM; sleep 3600 & wait']);
+
 const compose = (replicas: number): { compose: string } => ({
-  compose: `services:\n  web:\n    image: hello:1\n    command: sleep 3600\n    healthcheck: { disable: true }\n    deploy: { replicas: ${replicas} }\n`,
+  compose: `services:\n  web:\n    image: hello:1\n    command: ${command}\n    healthcheck: { disable: true }\n    deploy: { replicas: ${replicas} }\n`,
 });
 
 const signal = AbortSignal.timeout(300_000);
