@@ -100,11 +100,6 @@ static int wire_streams(struct progress *progress, struct report *report) {
         if (stdio[i] < 3 && (stdio[i] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 3)) < 0)
             return fail(report, errno, "move", "standard streams");
     for (int i = 0; i < 3; i++) {
-        /* Out of the way of the three: on itself, dup2 changes nothing, and the stream would be closed by execve. */
-        if (stdio[i] < 3 && (stdio[i] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 3)) < 0)
-            return fail(report, errno, "set up", "standard streams");
-    }
-    for (int i = 0; i < 3; i++) {
         /* So that a user other than root can open /dev/stdout again; never the shared null device. */
         if (!is_null_device(stdio[i])) (void)!fchown(stdio[i], progress->identity.uid, (gid_t)-1);
         if (dup2(stdio[i], i) < 0) return fail(report, errno, "set up", "standard streams");
