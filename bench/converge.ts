@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { createdToken } from '#shared/api/tokens.ts';
 import { createdJoinToken } from '#shared/api/hosts.ts';
-import { taskList } from '#shared/api/stacks.ts';
+import { eventList } from '#shared/api/events.ts';
 import { Stage } from '../scripts/demo/stage.ts';
 import { runOk } from '../scripts/demo/command.ts';
 import { waitUntil } from '../scripts/demo/wait-until.ts';
@@ -13,7 +13,6 @@ import { median, printTable, quantile } from './statistics.ts';
  */
 const ROUNDS = 20;
 const WIDE = 50;
-const POLL_MS = 2;
 const repository = join(import.meta.dirname, '..');
 
 class Cluster {
@@ -52,15 +51,17 @@ class Cluster {
     return text === '' ? undefined : JSON.parse(text);
   }
 
-  /** Milliseconds from a write until `replicas` tasks of the stack run (and no other is left). */
-  async timed(replicas: number, write: () => Promise<unknown>, signal: AbortSignal): Promise<number> {
+  /** Milliseconds from a write until so many events of this kind were heard of the stack; a long poll, no load of its own. */
+  async timed(event: string, count: number, write: () => Promise<unknown>): Promise<number> {
+    let { cursor } = eventList.parse(await this.call('GET', '/v1/events?limit=1'));
     const from = performance.now();
     await write();
-    for (;;) {
-      signal.throwIfAborted();
-      const { tasks } = taskList.parse(await this.call('GET', '/v1/tasks?stack=bench'));
-      if (tasks.length === replicas && tasks.every((task) => task.state === 'running')) break;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    for (let seen = 0; seen < count;) {
+      const news = eventList.parse(
+        await this.call('GET', `/v1/events?stack=bench&limit=1000&waitMs=30000&after=${cursor}`),
+      );
+      cursor = news.cursor;
+      seen += news.events.filter(({ kind }) => kind === event).length;
     }
     return performance.now() - from;
   }
@@ -102,17 +103,19 @@ await waitUntil(
   { signal },
 );
 
+const apply = (replicas: number): Promise<unknown> => cluster.call('PUT', '/v1/stacks/bench', compose(replicas));
+const remove = (): Promise<unknown> => cluster.call('DELETE', '/v1/stacks/bench');
 const each: number[] = [];
 for (let round = 0; round < ROUNDS; round += 1) {
-  each.push(await cluster.timed(1, () => cluster.call('PUT', '/v1/stacks/bench', compose(1)), signal));
-  await cluster.timed(0, () => cluster.call('DELETE', '/v1/stacks/bench'), signal);
+  each.push(await cluster.timed('task.running', 1, () => apply(1)));
+  await cluster.timed('task.shutdown', 1, remove);
 }
-const wide = await cluster.timed(WIDE, () => cluster.call('PUT', '/v1/stacks/bench', compose(WIDE)), signal);
-await cluster.timed(0, () => cluster.call('DELETE', '/v1/stacks/bench'), signal);
+const wide = await cluster.timed('task.running', WIDE, () => apply(WIDE));
+await cluster.timed('task.shutdown', WIDE, remove);
 
 console.log('\nAPI write -> the API says that all run (2 hosts, image present)');
 printTable([
-  ['replicas', 'median ms', 'p99 ms'],
-  ['1', median(each).toFixed(0), quantile(each, 0.99).toFixed(0)],
-  [String(WIDE), wide.toFixed(0), ''],
+  ['replicas', 'median ms', 'best ms', 'p99 ms'],
+  ['1', median(each).toFixed(0), Math.min(...each).toFixed(0), quantile(each, 0.99).toFixed(0)],
+  [String(WIDE), wide.toFixed(0), '', ''],
 ]);
