@@ -174,6 +174,20 @@ static int await_exec(struct launch *launch, int notify, struct report *report) 
     return reached ? 0 : fail(report, ECHILD, "set up (it died meanwhile)", "first process");
 }
 
+/*
+ * A child that gave up takes its namespaces with it, and then a link has nowhere to go: what it said is the reason. Killed
+ * first, so that its end of the pair closes also when it is well.
+ */
+static void hear_last_words(const struct launch *launch, struct report *report) {
+    struct report message;
+    int fd;
+    syscall(SYS_pidfd_send_signal, launch->pidfd, SIGKILL, NULL, 0);
+    while (receive_report(launch->sync, &message, &fd) == 1) {
+        if (message.kind == REPORT_FAILED) *report = message;
+        if (fd >= 0) close(fd);
+    }
+}
+
 int launch_start(struct launch *launch, const struct plan *plan, int notify, struct report *report) {
     struct reader host = plan->host;
     struct operation operation;
@@ -188,7 +202,7 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
     if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
     if (start_child(launch, plan, report) < 0) return -1;
     if (launch->set_oom_score) set_oom_score(launch, notify);
-    if (make_links(launch, report) < 0) return -1;
+    if (make_links(launch, report) < 0) return hear_last_words(launch, report), -1;
     if (await_exec(launch, notify, report) < 0) return -1;
     if (launch->terminal >= 0) fcntl(launch->terminal, F_SETFL, O_NONBLOCK);
     return 0;
