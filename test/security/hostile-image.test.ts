@@ -16,8 +16,6 @@ beforeAll(async () => {
   plain = await room.image();
 });
 afterAll(async () => {
-  expect(readdirSync(outside).toSorted()).toEqual(['passwd', 'secret']);
-  expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('of the host\n');
   rmSync(outside, { recursive: true });
   await room[Symbol.asyncDispose]();
 });
@@ -32,7 +30,18 @@ async function attempt(imageId: string, script: string, options: object = {}): P
 
 /** Whatever an image did to /proc, /sys and /dev, a container that starts has the real ones with their masks. */
 const inspect = `stat -f -c %T /proc /sys; wc -c < /proc/keys; touch /sys/kernel/x; echo 1 > /proc/sys/kernel/panic
-  probe device /tmp/disk b 254 0; ls /; cat ${'OUTSIDE'}/secret`;
+  probe device /tmp/disk b 254 0; ls /; cat OUTSIDE/secret`;
+
+const refusal = /launch container [0-9a-f]{12}: (open|make|mount|create|verify|set|enter)[a-zA-Z ()/]* \/\S*: E[A-Z]+/;
+
+/** `refused` or `contained`; else what was seen. */
+function verdict(outcome: ScriptResult | string): string {
+  if (typeof outcome === 'string') return refusal.test(outcome) ? 'refused' : outcome;
+  const { stdout, stderr } = outcome;
+  const real = stdout.startsWith('proc\nsysfs\n0\n') && stdout.includes('\nread 1\n');
+  const readonly = stderr.match(/Read-only file system|Operation not permitted/g)?.length === 2;
+  return real && readonly && !stdout.includes('of the host') ? 'contained' : JSON.stringify(outcome);
+}
 
 describe('the directories of the kernel’s file systems are symlinks in the image (CVE-2019-19921, 2023-27561)', () => {
   test.each(['/tmp', '/', '.', '/etc', '/dev', '/sys', '/proc', '/proc/self', '/proc/1/root', 'OUTSIDE', climb])(
@@ -41,17 +50,7 @@ describe('the directories of the kernel’s file systems are symlinks in the ima
       for (const name of ['proc', 'sys', 'dev', 'dev/shm', 'dev/pts', 'sys/fs/cgroup']) {
         const image = await room.image(link(name, target.replace('OUTSIDE', outside)));
         const outcome = await attempt(image, inspect.replace('OUTSIDE', outside));
-        if (typeof outcome === 'string') {
-          expect(outcome).toMatch(
-            /launch container [0-9a-f]{12}: (open|make|mount|create|verify|set|enter)[a-zA-Z ()/]* \/\S*: E[A-Z]+/,
-          );
-          continue;
-        }
-        const [proc, sys, masked, ...rest] = outcome.stdout.split('\n');
-        expect({ name, proc, sys, masked }).toEqual({ name, proc: 'proc', sys: 'sysfs', masked: '0' });
-        expect(rest).toContain('read 1');
-        expect(outcome.stdout).not.toContain('of the host');
-        expect(outcome.stderr.match(/Read-only file system|Operation not permitted/g)?.length).toBe(2);
+        expect(`${name} ${verdict(outcome)}`).toMatch(/ (refused|contained)$/);
       }
     },
   );
@@ -72,8 +71,8 @@ describe('the files that the engine binds are links in the image (CVE-2021-30465
   ])('/etc/hosts is a symlink, %s', async (_how, target) => {
     const image = await room.image(link('etc/hosts', target.replace('OUTSIDE', outside)));
     const outcome = await attempt(image, 'echo more >> /etc/hosts; cat /etc/hosts');
-    if (typeof outcome === 'string') expect(outcome).toMatch(/launch container/);
-    else expect(outcome.stdout).toMatch(/^127\.0\.0\.1\tlocalhost\n[^]*more\n$/);
+    const text = typeof outcome === 'string' ? outcome : outcome.stdout;
+    expect(text).toMatch(/^127\.0\.0\.1\tlocalhost\n[^]*more\n$|^Error: launch container/);
     expect(readFileSync('/etc/hosts', 'utf8')).not.toContain('more');
     expect(readdirSync(outside).toSorted()).toEqual(['passwd', 'secret']);
   });
@@ -154,8 +153,8 @@ describe('the user (CVE-2022-23648, 2026-30892, 2026-47262)', () => {
     );
     for (const user of ['intruder', '']) {
       const outcome = await attempt(image, 'id -u', { user });
-      if (user === '' && typeof outcome !== 'string') expect(outcome.stdout).toBe('0\n');
-      else expect(outcome).toMatch(/find user|etc\/passwd/);
+      const text = typeof outcome === 'string' ? outcome : `id ${user}${outcome.stdout}`;
+      expect(text).toMatch(/find user|etc\/passwd|^id 0\n$/);
     }
   });
 
@@ -225,4 +224,9 @@ describe('CVE-2019-5736: a container that runs the launcher itself', () => {
         .filter((pid) => pid > 10),
     ).toEqual([]);
   });
+});
+
+test('none of this reached the directory of the host', () => {
+  expect(readdirSync(outside).toSorted()).toEqual(['passwd', 'secret']);
+  expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('of the host\n');
 });
