@@ -187,6 +187,19 @@ test('a program that the image names by a path of the host is not run from there
   await expect(room.engine.call('start', id)).rejects.toMatchObject({ code: 'launch.command-not-found' });
 });
 
+test.each(['SIGNONSENSE', 'RTMAX+900', '0', '-9', '9999'])(
+  'a stop signal of %s makes no container unstoppable',
+  async (stopSignal) => {
+    const container = await room.start(plain, { stopSignal });
+    await room.engine.call('stop', container.id, { timeoutMs: 50 });
+    expect(await room.engine.call('find', container.id)).toMatchObject({ state: 'exited' });
+    const killed = await room.start(plain, { stopSignal });
+    await room.engine.call('kill', killed.id, 'KILL');
+    await room.engine.call('wait', killed.id);
+    for (const { id } of [container, killed]) await room.engine.call('remove', id, { force: true });
+  },
+);
+
 describe('CVE-2019-5736: a container that runs the launcher itself', () => {
   test('finds a sealed copy, and cannot get at it for writing', async () => {
     const { id } = await room.create(plain, ['/proc/self/exe', 'check'], { stdin: true });
