@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { createdToken } from '#shared/api/tokens.ts';
 import { createdJoinToken } from '#shared/api/hosts.ts';
 import { taskList } from '#shared/api/stacks.ts';
-import { Stage } from '../scripts/demo/stage.ts';
-import { runOk } from '../scripts/demo/command.ts';
-import { waitUntil } from '../scripts/demo/wait-until.ts';
+import { Stage } from '../test/support/stage/stage.ts';
+import { runOk } from '../test/support/stage/command.ts';
+import { waitUntil } from '../test/support/stage/wait-until.ts';
 import { median, printTable, quantile } from './statistics.ts';
 
 /**
@@ -66,8 +66,11 @@ class Cluster {
   }
 }
 
+/** Ends at SIGTERM, which `sleep` as the first process would ignore for ten seconds. */
+const command = JSON.stringify(['sh', '-c', 'trap "exit 0" TERM; sleep 3600 & wait']);
+
 const compose = (replicas: number): { compose: string } => ({
-  compose: `services:\n  web:\n    image: hello:1\n    command: sleep 3600\n    healthcheck: { disable: true }\n    deploy: { replicas: ${replicas} }\n`,
+  compose: `services:\n  web:\n    image: hello:1\n    command: ${command}\n    healthcheck: { disable: true }\n    deploy: { replicas: ${replicas} }\n`,
 });
 
 const signal = AbortSignal.timeout(300_000);

@@ -86,6 +86,12 @@ test('a terminal: its size, its resize, its hang-up when the client goes away', 
   await until(() => !isAlive(left.pid));
 });
 
+test('standard error of an exec with a terminal is the terminal', async () => {
+  await using session = await shim.exec(command('echo wrong >&2; readlink /proc/self/fd/2', { terminal: true }));
+  expect(await text(session.stdout)).toBe('wrong\r\n/dev/pts/0\r\n');
+  expect(await session.exit).toBe(0);
+});
+
 test('many megabytes both ways, unharmed', async () => {
   await using session = await shim.exec(command('cat', { stdin: true }));
   const block = Buffer.alloc(1024 * 1024, 'berth');

@@ -89,8 +89,11 @@ int cgroup_create(const char *root, const char *path, struct strings controllers
 
 int cgroup_open(const char *root, const char *path, struct cgroup *cgroup, struct report *report) {
     const char *rest = path;
-    int parent = open_root(root, report);
-    if (parent < 0) return -1;
+    struct report why;
+    int parent = open_root(root, &why);
+    /* A hierarchy that is mounted elsewhere since the host was started again holds nothing of before. */
+    if (parent < 0 && (why.error == ENOENT || why.error == EINVAL)) return 1;
+    if (parent < 0) return *report = why, -1;
     while (next_component(&rest, cgroup->name)) {
         int next = openat(parent, cgroup->name, DIRECTORY_FLAGS);
         int error = errno;

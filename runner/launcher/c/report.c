@@ -51,7 +51,7 @@ int receive_report(int socket, struct report *report, int *fd) {
     ssize_t size;
     do {
         size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-        /* ECONNRESET, told once: the other end was closed before it had read all of ours. What it sent comes next. */
+        /* ECONNRESET is told once, when the other end has gone with something of ours unread; what it said follows. */
     } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     *fd = -1;
     if (size < 0) return errno == EAGAIN ? -1 : 0;

@@ -81,6 +81,16 @@ static int open_socket(struct launch *launch, struct report *report) {
     return chdir("/") < 0 ? fail(report, errno, "enter", "/") : 0;
 }
 
+/* Takes the place on the disk that the exit report will need: a disk that is full by then must not cost the exit code. */
+static int reserve_exit(const struct launch *launch, struct report *report) {
+    static const char blank[128] = "";
+    int fd = openat(launch->state, EXIT_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    ssize_t written = fd < 0 ? -1 : write(fd, blank, sizeof(blank));
+    int error = written < 0 ? errno : ENOSPC;
+    if (fd >= 0) close(fd);
+    return written == sizeof(blank) ? 0 : fail(report, error, "reserve exit report in", launch->shim.state_directory);
+}
+
 int make_pipes(bool with_stdin, int ours[3], int theirs[3]) {
     for (int i = 0; i < 3; i++) {
         int ends[2];
@@ -152,6 +162,17 @@ static int make_links(struct launch *launch, struct report *report) {
     return 0;
 }
 
+/* A child that has failed by itself takes its network namespace with it: what it said is the reason then, not the link's. */
+static void prefer_word_of_child(const struct launch *launch, struct report *report) {
+    struct report message;
+    int fd;
+    fcntl(launch->sync, F_SETFL, O_NONBLOCK);
+    while (receive_report(launch->sync, &message, &fd) == 1) {
+        if (fd >= 0) close(fd);
+        if (message.kind == REPORT_FAILED) *report = message;
+    }
+}
+
 /* Until the child's end closes by execve. A death before it said REPORT_EXEC is a failure too. */
 static int await_exec(struct launch *launch, int notify, struct report *report) {
     bool reached = false;
@@ -174,20 +195,6 @@ static int await_exec(struct launch *launch, int notify, struct report *report) 
     return reached ? 0 : fail(report, ECHILD, "set up (it died meanwhile)", "first process");
 }
 
-/*
- * A child that gave up takes its namespaces with it, and then a link has nowhere to go: what it said is the reason. Killed
- * first, so that its end of the pair closes also when it is well.
- */
-static void hear_last_words(const struct launch *launch, struct report *report) {
-    struct report message;
-    int fd;
-    syscall(SYS_pidfd_send_signal, launch->pidfd, SIGKILL, NULL, 0);
-    while (receive_report(launch->sync, &message, &fd) == 1) {
-        if (message.kind == REPORT_FAILED) *report = message;
-        if (fd >= 0) close(fd);
-    }
-}
-
 int launch_start(struct launch *launch, const struct plan *plan, int notify, struct report *report) {
     struct reader host = plan->host;
     struct operation operation;
@@ -197,12 +204,12 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
     for (uint32_t i = 0; i < plan->host_count; i++) {
         if (!decode_operation(&host, &operation)) return fail(report, EINVAL, "decode", "plan");
         if (perform_host(launch, &operation, report) < 0) return -1;
-        if (operation.kind == OP_SHIM && open_socket(launch, report) < 0) return -1;
+        if (operation.kind == OP_SHIM && (open_socket(launch, report) < 0 || reserve_exit(launch, report) < 0)) return -1;
     }
     if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
     if (start_child(launch, plan, report) < 0) return -1;
     if (launch->set_oom_score) set_oom_score(launch, notify);
-    if (make_links(launch, report) < 0) return hear_last_words(launch, report), -1;
+    if (make_links(launch, report) < 0) return prefer_word_of_child(launch, report), -1;
     if (await_exec(launch, notify, report) < 0) return -1;
     if (launch->terminal >= 0) fcntl(launch->terminal, F_SETFL, O_NONBLOCK);
     return 0;
@@ -217,5 +224,7 @@ void launch_undo(struct launch *launch) {
     }
     for (size_t i = 0; i < launch->link_count; i++) link_remove(launch->links[i].host_name, &ignored);
     if (launch->cgroup.directory >= 0) cgroup_remove(&launch->cgroup, &ignored);
-    if (launch->state >= 0) unlinkat(launch->state, SOCKET_NAME, 0);
+    if (launch->state < 0) return;
+    unlinkat(launch->state, SOCKET_NAME, 0);
+    unlinkat(launch->state, EXIT_NEW, 0);
 }

@@ -11,6 +11,7 @@
 /* Names within the state directory. */
 #define SOCKET_NAME "shim.sock"
 #define EXIT_NAME "exit.json"
+#define EXIT_NEW "exit.json.new"
 #define LOG_NAME "container.log"
 
 struct launch {
