@@ -11,9 +11,8 @@ export const apply = defineCommand({
   name: 'apply',
   summary: 'Make a stack be what a Compose file says',
   description:
-    'The name of the stack is --stack, else the `name` in the file, else the name of the directory of the file; a file\n' +
-    'that has a name is applied under that name only. The supported part of Compose is in docs/compose.md; anything\n' +
-    'beyond it is an error at its line, and nothing changes.',
+    'The name of the stack is --stack, else the `name` in the file, else the name of the directory of the file. The\n' +
+    'supported part of Compose is in docs/compose.md; anything beyond it is an error at its line, and nothing changes.',
   options: {
     file: {
       kind: 'value',
@@ -30,7 +29,7 @@ export const apply = defineCommand({
       summary: 'Refuse unless N is the current revision (0: no such stack)',
       parse: wholeNumber(0),
     },
-    wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy' },
+    wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy; fail as soon as one cannot' },
     timeout: {
       kind: 'value',
       metavar: 'DURATION',
@@ -61,6 +60,7 @@ async function send(
   try {
     return await client.apply(file.stack, {
       compose: file.text,
+      ...(file.isNamed ? { overrideName: true } : {}),
       ...(message === undefined ? {} : { message }),
       ...(expectedRevision === undefined ? {} : { expectedRevision }),
     });

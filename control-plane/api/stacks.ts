@@ -73,8 +73,8 @@ function addApply(app: Api, api: ApiContext): void {
     responses: answers(applyResponse, 'What changed'),
   });
   app.openapi(put, async (context) => {
-    const { compose, message, expectedRevision } = context.req.valid('json');
-    const config = parseCompose(compose, context.req.valid('param').name);
+    const { compose, message, expectedRevision, overrideName } = context.req.valid('json');
+    const config = parseCompose(compose, context.req.valid('param').name, { overrideName });
     const by = { ...api, cause: tokenCause(context.get('token')) };
     const applied = await applyStack(by, config, { message, expectedRevision });
     await pokeHub(api.hub);

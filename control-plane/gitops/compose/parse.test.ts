@@ -319,6 +319,12 @@ test('a file that grows by its aliases, merges itself or is nested deeply comes 
   expect(findings(`x-0: &m0 { image: a }\n${merges.join('\n')}\nservices: { w: *m30 }`).length).toBeGreaterThan(0);
 });
 
+test('another name than the one in the file is taken when that is asked for', () => {
+  const text = 'name: other\nservices: { web: { image: a } }';
+  expect(parseCompose(text, 'shop', { overrideName: true }).name).toBe('shop');
+  expect(() => parseCompose(text.replace('other', '"-"'), 'shop', { overrideName: true })).toThrow('must be 1 to 63');
+});
+
 test('what no host could take is refused', () => {
   const service = (rest: string) => findings(`services:\n  web: { image: a, ${rest} }`);
   const long = '9'.repeat(400);
