@@ -34,7 +34,7 @@ export const scale = defineCommand({
   summary: 'Set how many replicas services have; each makes a new revision',
   args: { 'SERVICE=N': { arity: 'some', summary: '[STACK/]SERVICE and the number of its replicas' } },
   options: {
-    wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy' },
+    wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy; fail as soon as one cannot' },
     timeout: {
       kind: 'value',
       metavar: 'DURATION',
