@@ -32,7 +32,7 @@ function addJoinToken(app: Api, api: ApiContext): void {
     const event = { kind: 'join-token.created', subject: { 'join-token': row.id }, message: 'join token', cause };
     await commit(api.database, (db) =>
       Promise.resolve({
-        statements: [insertJoinToken(db, row), ...appendEvents(db, nowMs, [event])],
+        statements: [...insertJoinToken(db, row), ...appendEvents(db, nowMs, [event])],
         result: undefined,
       }),
     );
