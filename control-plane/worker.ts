@@ -1,6 +1,8 @@
+import { isBerthError } from '#shared/errors.ts';
 import { createApp } from './app.ts';
 import type { WorkerEnvironment } from './session/durable-object.ts';
-import { problemResponse, RemoteHub } from './session/hub-request.ts';
+import { problemResponse } from './problem-response.ts';
+import { RemoteHub } from './session/hub-request.ts';
 import { isUpgrade, upgradeNeeded, upgradeRoute } from './session/upgrade-route.ts';
 import { openRemote } from './store/remote.ts';
 
@@ -34,6 +36,7 @@ export default {
       await readiness;
       return await app.fetch(request);
     } catch (error) {
+      if (!isBerthError(error)) console.error(error);
       return problemResponse(error);
     }
   },
