@@ -8,7 +8,7 @@ import { hostByName, listHosts, liveTaskCounts, updateHost, type HostRow } from 
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
 import { imagesOfHosts } from './images.ts';
-import { pokeHub } from './poke.ts';
+import { revokeHost } from './poke.ts';
 import { answers, noContent } from './responses.ts';
 
 const params = z.object({ name: objectName });
@@ -80,8 +80,7 @@ function addDelete(app: Api, api: ApiContext): void {
       const removed = updateHost(db, host.id, { state: 'down', changedAtMs: nowMs, removedAtMs: nowMs });
       return { statements: [removed, ...appendEvents(db, nowMs, [event])], result: host.id };
     });
-    await api.hub.revoke(id);
-    await pokeHub(api.hub);
+    await revokeHost(api.hub, id);
     return context.body(null, 204);
   });
 }
