@@ -83,6 +83,8 @@ function tokenTests(open: () => Promise<ApiTarget>): void {
       code: 'token.unknown',
     });
     const make = (body: object) => client.ok(createdToken, '/v1/tokens', { method: 'POST', body });
+    const long = { method: 'POST', body: { name: 'long', scope: 'read', expiresInMs: 9e15 } };
+    expect(await client.problem('/v1/tokens', long)).toMatchObject({ status: 422, code: 'request.invalid' });
     const brief = await make({ name: 'brief', scope: 'read', expiresInMs: 1 });
     const expired = await eventually(
       () => client.send('/v1/stacks', { token: brief.token }),
