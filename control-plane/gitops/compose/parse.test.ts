@@ -173,7 +173,7 @@ test.each([
   ['services:\n  web: { command: a }', ['2:3 services.web: image is needed; images are not built from a Compose file']],
   ['services: { web: { image: [a] } }', ['1:27 services.web.image: expected the name of an image, found a list']],
   ['services: { web: { image: 1 } }', ['1:27 services.web.image: expected the name of an image, found 1']],
-  ['services: { web: { image: "a b" } }', ['1:27 services.web.image: "a b" is not the name of an image']],
+  ['services: { web: { image: "a b" } }', ['1:27 services.web.image: image reference "a b": invalid reference format']],
   ['name: other\nservices: { web: { image: a } }', ['1:7 name: the file is named other, but is applied as stack shop']],
   [
     'name: shop\nvolumes: {}\nservices: { web: { image: a } }',
