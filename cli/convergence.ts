@@ -1,14 +1,26 @@
+import { parseDurationMs } from '#shared/duration.ts';
 import { BerthError } from '#shared/errors.ts';
 import { isTerminal } from '#shared/model/task.ts';
 import type { ServiceView, TaskView } from '#shared/api/stacks.ts';
 import type { z } from 'zod';
 import type { taskList } from '#shared/api/stacks.ts';
 import type { Client } from './client.ts';
-import type { Session } from './command.ts';
+import type { OptionSpecs, Session } from './command.ts';
 import { taskName } from './task-reference.ts';
 
 /** How long `--wait` waits when it is not told. */
 export const DEFAULT_WAIT_MS = 300_000;
+/** The options of commands that may wait for what they asked for. */
+export const waitOptions = {
+  wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy; fail as soon as one cannot' },
+  timeout: {
+    kind: 'value',
+    metavar: 'DURATION',
+    summary: 'How long --wait waits (default: 5m)',
+    parse: parseDurationMs,
+  },
+} as const satisfies OptionSpecs;
+
 /** How long one question to the event log may be held; it is asked again until the deadline. */
 const EVENT_WAIT_MS = 2000;
 

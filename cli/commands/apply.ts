@@ -1,10 +1,9 @@
 import { BerthError, isBerthError } from '#shared/errors.ts';
-import { parseDurationMs } from '#shared/duration.ts';
 import type { ApplyResponse } from '#shared/api/stacks.ts';
 import type { Client } from '../client.ts';
 import { defineCommand, type Session } from '../command.ts';
 import { readComposeFile, type ComposeFile } from '../compose-file.ts';
-import { DEFAULT_WAIT_MS, waitUntilRunning } from '../convergence.ts';
+import { DEFAULT_WAIT_MS, waitOptions, waitUntilRunning } from '../convergence.ts';
 import { text, wholeNumber } from '../option-values.ts';
 
 export const apply = defineCommand({
@@ -29,13 +28,7 @@ export const apply = defineCommand({
       summary: 'Refuse unless N is the current revision (0: no such stack)',
       parse: wholeNumber(0),
     },
-    wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy; fail as soon as one cannot' },
-    timeout: {
-      kind: 'value',
-      metavar: 'DURATION',
-      summary: 'How long --wait waits (default: 5m)',
-      parse: parseDurationMs,
-    },
+    ...waitOptions,
   },
   examples: ['berth apply -f compose.yaml --wait', 'berth apply -f - --stack hello < compose.yaml'],
   async handler({ options, session }) {
