@@ -62,7 +62,7 @@ async function forward(
   env: WorkerEnvironment,
   route: NonNullable<ReturnType<typeof upgradeRoute>>,
 ): Promise<Response> {
-  if (!isUpgrade(request)) throw upgradeNeeded(new URL(request.url).pathname);
+  if (!isUpgrade(request)) return upgradeNeeded(new URL(request.url).pathname);
   const object = route.kind === 'channel' ? clusterObject(env)() : env.RELAY.get(env.RELAY.idFromName(route.relayId));
   return (await object.fetch(request as object as Parameters<typeof object.fetch>[0])) as unknown as Response;
 }
