@@ -95,6 +95,10 @@ static int wire_streams(struct progress *progress, struct report *report) {
         stdio[0] = open_beneath(progress->root, "dev/null", O_RDONLY, 0);
         if (stdio[0] < 0 || !is_null_device(stdio[0])) return fail(report, EPERM, "open standard input", "/dev/null");
     }
+    /* One that is already below 3 would be overwritten, or keep its close-on-exec: dup2 of a descriptor on itself does nothing. */
+    for (int i = 0; i < 3; i++)
+        if (stdio[i] < 3 && (stdio[i] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 3)) < 0)
+            return fail(report, errno, "move", "standard streams");
     for (int i = 0; i < 3; i++) {
         /* So that a user other than root can open /dev/stdout again; never the shared null device. */
         if (!is_null_device(stdio[i])) (void)!fchown(stdio[i], progress->identity.uid, (gid_t)-1);
