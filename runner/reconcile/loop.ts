@@ -21,8 +21,8 @@ const MAX_STOPS = 64;
 const MAX_OTHER_STEPS = 8;
 
 /**
- * After a pass the loop rests for so many times as long as the pass took, so that on a host with thousands of tasks, each
- * of which changes several times as it starts, planning takes a fifth of a core at most. With few tasks it is nothing.
+ * After a pass the loop rests for so many times as long as its planning took, so that on a host with thousands of tasks,
+ * each of which changes several times as it starts, planning takes a fifth of a core at most. With few tasks it is nothing.
  */
 const REST_PER_PASS = 4;
 const LONGEST_REST_MS = 100;
@@ -70,6 +70,8 @@ class ReconcileLoop implements Reconciler {
   readonly #underWay = new Map<SlotKey, { readonly step: Step; readonly done: Promise<void> }>();
   readonly #listeners = new Set<(changed: readonly TaskStatus[]) => void>();
   #statuses = new Map<string, TaskStatus>();
+  /** Of the last pass: the disk's part of it is no reason to rest. */
+  #planningMs = 0;
 
   constructor(options: ReconcilerOptions, assignments: AssignmentStore) {
     this.#options = options;
@@ -113,10 +115,8 @@ class ReconcileLoop implements Reconciler {
     subscriptions.use(this.#options.engine.onChange(() => this.#wakeUp.ask()));
     subscriptions.use(this.#options.images.onChange(() => this.#wakeUp.ask()));
     while (!signal.aborted) {
-      const startedAtMs = performance.now();
       const nextAtMs = this.#passOrRetry();
-      const costMs = performance.now() - startedAtMs;
-      await rest(Math.min(costMs * REST_PER_PASS, LONGEST_REST_MS), signal);
+      await rest(Math.min(this.#planningMs * REST_PER_PASS, LONGEST_REST_MS), signal);
       await this.#wakeUp.wait(nextAtMs === undefined ? undefined : nextAtMs - this.#options.clock(), signal);
     }
     // Stops go on without us in the shims; whatever else is under way ends soon.
@@ -153,7 +153,9 @@ class ReconcileLoop implements Reconciler {
 
   /** Answers when the next one is due though nothing happens. */
   #pass(): number | undefined {
+    const startedAtMs = performance.now();
     const plan = this.#plan();
+    this.#planningMs = performance.now() - startedAtMs;
     this.#outcomes.write(plan);
     this.#takeStatuses(plan);
     for (const taskId of this.#failures.keys()) if (!this.#statuses.has(taskId)) this.#failures.delete(taskId);

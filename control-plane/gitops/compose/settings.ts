@@ -20,7 +20,8 @@ export function readVariables(source: ComposeSource, place: Place, bare: '' | 'r
   const found = source.isList(place) ? readList(source, place) : readMapping(source, place);
   const values = new Map<string, string>();
   for (const { at, name, value } of found) {
-    if (name === '' || /[=\0]/.test(name)) source.fail(at, `${JSON.stringify(name)} is not a name`);
+    if (name === '' || name === '__proto__' || /[=\0]/.test(name))
+      source.fail(at, `${JSON.stringify(name)} is not a name`);
     else if (value !== undefined) values.set(name, value);
     else if (bare === '') values.set(name, '');
     else source.fail(at, `${name} has no value; values are not taken from a shell, write one ("" for an empty one)`);

@@ -42,6 +42,7 @@ static int perform_host(struct launch *launch, const struct operation *o, struct
     case OP_CGROUP_FILE:
         if (write_file_at(launch->cgroup.directory, o->pair.name, o->pair.value) == 0) return 0;
         return fail(report, errno, "write cgroup file", o->pair.name);
+    case OP_DEVICE_PROGRAM: return cgroup_control_devices(&launch->cgroup, &o->device_program, report);
     case OP_NAMESPACES: launch->namespaces = o->number; return 0;
     case OP_LINK:
         if (launch->link_count == MAX_LINKS) return fail(report, E2BIG, "create link", o->link.host_name);
