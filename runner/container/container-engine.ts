@@ -17,6 +17,7 @@ import { publishedEndpoints } from './endpoints.ts';
 import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts';
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
+import { imageUser } from './image-user.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
@@ -51,6 +52,7 @@ export class ContainerEngine implements Engine, AsyncDisposable {
   readonly #publisher: Publisher;
   readonly #timers: RestartTimers;
   readonly #records: Disposable;
+  readonly #imageGuard: Disposable;
   #disposed = false;
 
   constructor(context: EngineContext, database: DatabaseSync) {
@@ -58,6 +60,7 @@ export class ContainerEngine implements Engine, AsyncDisposable {
     this.#database = database;
     this.#publisher = new Publisher(context.network, () => publishedEndpoints(context.store.list()), context.log);
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
+    this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     this.#records = context.store.onChange((id) => {
       this.#timers.update(id, context.store.get(id));
     });
@@ -206,6 +209,7 @@ export class ContainerEngine implements Engine, AsyncDisposable {
     this.#disposed = true;
     this.#timers[Symbol.dispose]();
     this.#records[Symbol.dispose]();
+    this.#imageGuard[Symbol.dispose]();
     await this.#queue.idle();
     for (const id of this.#context.live.keys()) await disconnect(this.#context, id);
     await this.#publisher[Symbol.asyncDispose]();

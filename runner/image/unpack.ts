@@ -127,6 +127,22 @@ export async function unpack(
   }
 }
 
+/**
+ * Waits until all that was written to the file system of `directory` is on disk: one call for the thousands of files of an
+ * image, where one for each would take minutes.
+ *
+ * @throws BerthError `image.sync-failed`
+ */
+export async function syncFileSystem(binary: string, directory: string): Promise<void> {
+  const child = spawn(binary, ['sync', directory], { stdio: ['ignore', 'ignore', 'pipe'], env: {} });
+  const [stderr, how] = await Promise.all([readBounded(child.stderr), ended(child)]);
+  if (how === 'status 0') return;
+  const message = `write ${directory} to disk: ${stderr.trim() || `${binary} ended with ${how}`}`;
+  throw new BerthError('unavailable', 'image.sync-failed', message, {
+    remedy: 'Look for errors of the disk in the kernel log, then load again.',
+  });
+}
+
 function parseReport(binary: string, stdout: string, stderr: string, how: string): UnpackedLayer | UnpackFailure {
   try {
     return report.parse(JSON.parse(stdout));

@@ -145,6 +145,7 @@ const image: ImageRecord = {
   createdAtMs: 0,
 };
 const images: ImageStore = {
+  guard: () => ({ [Symbol.dispose]: () => {} }),
   load: unused,
   find: (reference) => (reference === 'hello:1' ? image : undefined),
   list: () => [image],

@@ -66,6 +66,7 @@ async function readAll(id: string, options: LogOptions): Promise<LogEntry[]> {
 /** What of the engine a test may call. */
 const methods = {
   load: async (path: string, reference: string) => images.load(createReadStream(path), { reference }),
+  removeImage: (reference: string) => images.remove(reference),
   create: (config: unknown) => engine.create(containerConfig.parse(config)),
   start: (...args: Parameters<Engine['start']>) => engine.start(...args),
   stop: (...args: Parameters<Engine['stop']>) => engine.stop(...args),

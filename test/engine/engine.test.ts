@@ -147,6 +147,12 @@ test('exec runs in the container, with its environment, user and directory', asy
   const { id } = await started('sleep 1000', { user: 'app', workingDirectory: '/srv', environment: ['COLOUR=blue'] });
   const result = await engine.call('exec', id, { args: ['sh', '-c', 'id -u; pwd; echo $COLOUR; echo no >&2; exit 4'] });
   expect(result).toEqual({ stdout: '1000\n/srv\nblue\n', stderr: 'no\n', exitCode: 4 });
+  await expect(engine.call('exec', id, { args: ['nothing'] })).rejects.toEqual(
+    rejection('launch.command-not-found', /execute nothing: ENOENT/),
+  );
+  await expect(engine.call('exec', id, { args: ['/etc/passwd'] })).rejects.toEqual(
+    rejection('launch.command-not-executable', /execute \/etc\/passwd: EACCES/),
+  );
   await engine.call('stop', id, { timeoutMs: 0 });
   await expect(engine.call('exec', id, { args: ['true'] })).rejects.toEqual(
     rejection('container.not-running', /is not running/),
@@ -163,6 +169,22 @@ test('errors name the object', async () => {
   );
   await expect(engine.call('remove', id)).rejects.toEqual(rejection('container.running', /it is running/));
   await expect(engine.call('start', 'f'.repeat(64))).rejects.toEqual(rejection('container.unknown', /no container/));
+});
+
+test('an image that a container uses is not removed, running or stopped', async () => {
+  const { id, config } = await started('sleep 1000');
+  const refusal = (how: string) =>
+    rejection(
+      'image.in-use',
+      new RegExp(
+        `^conflict: unable to remove image busybox:1: image is being used by ${how} container [0-9a-f]{12} \\(`,
+      ),
+    );
+  await expect(engine.call('removeImage', 'busybox:1')).rejects.toEqual(refusal('running'));
+  await engine.call('stop', id, { timeoutMs: 0 });
+  await engine.call('start', id);
+  expect(await record(id)).toMatchObject({ state: 'running', config: { name: config.name } });
+  await engine.call('remove', id, { force: true });
 });
 
 test('a start that fails is told to the caller and kept in the record', async () => {
