@@ -158,6 +158,21 @@ test('login tries the token before it stores it, and bootstraps a new cluster', 
   expect(await runCliWith(['ls'], { environment })).toMatchObject({ exitCode: 3 }); // the token is found; no such route
 });
 
+test('the first token of a cluster is not lost when it cannot be stored', async () => {
+  const token = `brt_${'t'.repeat(43)}`;
+  const routes = {
+    'POST /v1/bootstrap': () => ({ id: id('t'), name: 'admin', scope: 'admin', createdAtMs: 1, token }),
+    'GET /v1/stacks': () => ({ stacks: [] }),
+  };
+  await using plane = await startCannedControlPlane(routes);
+  await writeFile(join(directory, 'file'), '');
+  const environment = { BERTH_CONFIG: join(directory, 'file', 'config.json') };
+  const result = await runCliWith(['login', plane.url, '--bootstrap', 's'], { environment });
+  expect(result.exitCode).toBe(EXIT.failure);
+  expect(result.stderr).toContain('berth: the first token was made, but could not be stored: ');
+  expect(result.stderr).toContain(`log in with --token-stdin: ${token}\n`);
+});
+
 test("what is wrong in a Compose file is told at the user's own file and line", async () => {
   await writeFile(join(directory, 'my.yaml'), 'name: hello\n');
   const routes = {

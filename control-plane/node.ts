@@ -3,12 +3,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { BerthError, errorText, isBerthError } from '#shared/errors.ts';
+import { BerthError, errorText } from '#shared/errors.ts';
 import { createApp } from './app.ts';
 import { bootstrapSecret } from './node/bootstrap-secret.ts';
 import { DataLock } from './node/data-lock.ts';
 import { drainWhenAnswered } from './node/drain.ts';
-import { CONTROL_PLANE_HELP, parseControlPlaneOptions, type ControlPlaneOptions } from './node/options.ts';
+import { CONTROL_PLANE_HELP, type ControlPlaneOptions } from './node/options.ts';
+import { runUntilSignalled, type ControlPlane } from './node/run.ts';
 import { ClusterHub } from './session/hub.ts';
 import { InProcessRelays } from './session/in-process-relays.ts';
 import { NodeHostSockets, NodeWebSockets } from './session/node-ws.ts';
@@ -18,38 +19,9 @@ import { createCluster } from './store/cluster-store.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 
-/**
- * `berth control-plane`: the control plane in one Node process, on an embedded database, until SIGTERM or SIGINT.
- *
- * @returns the exit code: 0 after a signal, 2 for wrong options, 1 when it could not start
- */
-export async function runControlPlane(argv: readonly string[]): Promise<number> {
-  try {
-    const options = parseControlPlaneOptions(argv);
-    if (options === 'help') {
-      process.stdout.write(CONTROL_PLANE_HELP);
-      return 0;
-    }
-    const stop = signalled();
-    await using controlPlane = await startControlPlane(options);
-    process.stdout.write(
-      `berth control-plane: listening on ${controlPlane.url}\n` +
-        `first login: berth login ${controlPlane.url} --bootstrap "$(cat ${controlPlane.secretPath})"\n`,
-    );
-    await stop;
-    return 0;
-  } catch (error) {
-    const remedy = isBerthError(error) && error.remedy !== undefined ? `\n${error.remedy}` : '';
-    process.stderr.write(`berth control-plane: ${errorText(error)}${remedy}\n`);
-    return isBerthError(error) && error.kind === 'invalid' ? 2 : 1;
-  }
-}
-
-export interface ControlPlane extends AsyncDisposable {
-  /** `http://HOST:PORT`, with the port that was taken when 0 was asked for. */
-  readonly url: string;
-  /** The file of the bootstrap secret. */
-  readonly secretPath: string;
+/** `berth control-plane`: the control plane in one Node process, on an embedded database. Resolves with the exit code. */
+export function runControlPlane(argv: readonly string[]): Promise<number> {
+  return runUntilSignalled(argv, CONTROL_PLANE_HELP, startControlPlane);
 }
 
 /**
@@ -128,10 +100,4 @@ async function closeServer(server: Server): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeAllConnections(); // among them readers of the event log, who wait long
   await closed;
-}
-
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-  });
 }

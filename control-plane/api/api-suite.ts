@@ -303,7 +303,7 @@ function refusalTests(open: () => Promise<ApiTarget>): void {
       paths: Record<string, Record<string, { responses: Record<string, object> }>>;
     };
     const statuses = (path: string, method: string) => Object.keys(paths[path]?.[method]?.responses ?? {});
-    expect(statuses('/healthz', 'get')).toEqual(['200', '500']);
+    expect(statuses('/healthz', 'get')).toEqual(['200', '500', '503']);
     expect(statuses('/v1/stacks/{name}', 'put')).toEqual(['200', '401', '403', '409', '413', '422', '500', '503']);
     expect(statuses('/v1/stacks/{name}', 'delete')).toContain('404');
     for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) {

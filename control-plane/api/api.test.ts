@@ -76,3 +76,19 @@ test('a change is stored also when the hub cannot be reached; the answer says so
   expect(await client.ok(applyResponse, path, call)).toMatchObject({ revision: 1, changed: false });
   expect(pokes).toEqual([false, true]);
 });
+
+test('the health check says when the database is away', async () => {
+  await using target = await openTarget();
+  expect((await target.fetch(new Request('http://berth.test/healthz'))).status).toBe(200);
+  await using database = await temporaryDatabase();
+  const hub: Hub = {
+    poke: () => Promise.resolve(),
+    revoke: () => Promise.resolve(),
+    openRelay: () => Promise.reject(new Error('not used')),
+    waitForEvents: () => Promise.resolve(),
+  };
+  database.read.close();
+  const app = createApp({ database, hub, clock: Date.now, bootstrapSecret });
+  const response = await app.request('/healthz');
+  expect([response.status, await response.json()]).toMatchObject([503, { code: 'database.unavailable' }]);
+});

@@ -5,16 +5,15 @@ import { objectName } from '#shared/model/names.ts';
 import { applyStack, deleteStack, scaleService } from '../gitops/apply.ts';
 import { parseCompose } from '../gitops/compose/parse.ts';
 import { currentRevisions, type RevisionRow } from '../store/stacks.ts';
-import { liveTasks } from '../store/tasks.ts';
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
 import { pokeHub } from './poke.ts';
 import { answers, body, noContent } from './responses.ts';
-import { countRunning, type RunningCounts } from './running.ts';
+import { readRunning, type Running } from './running.ts';
 
 const params = z.object({ name: objectName });
 
-function view(revision: RevisionRow, running: RunningCounts) {
+function view(revision: RevisionRow, running: Running) {
   const { stack: name, number, digest, message, appliedAtMs, appliedBy, config } = revision;
   return {
     name,
@@ -39,8 +38,7 @@ function addReads(app: Api, api: ApiContext): void {
     responses: answers(stackList, 'The stacks, by name'),
   });
   app.openapi(list, async (context) => {
-    const [revisions, tasks] = await Promise.all([currentRevisions(api.db), liveTasks(api.db)]);
-    const running = countRunning(tasks);
+    const [revisions, running] = await Promise.all([currentRevisions(api.db), readRunning(api.db)]);
     return context.json({ stacks: revisions.map((revision) => view(revision, running)) }, 200);
   });
   const get = createRoute({
@@ -59,7 +57,7 @@ function addReads(app: Api, api: ApiContext): void {
         remedy: 'berth ls lists them.',
       });
     }
-    return context.json({ ...view(revision, countRunning(await liveTasks(api.db))), config: revision.config }, 200);
+    return context.json({ ...view(revision, await readRunning(api.db, name)), config: revision.config }, 200);
   });
 }
 
