@@ -30,8 +30,8 @@ export async function runControlPlane(argv: readonly string[]): Promise<number> 
       process.stdout.write(CONTROL_PLANE_HELP);
       return 0;
     }
-    const stop = signalled();
     await using controlPlane = await startControlPlane(options);
+    const stop = signalled(); // until here a signal ends the process at once: nothing is promised yet
     process.stdout.write(
       `berth control-plane: listening on ${controlPlane.url}\n` +
         `first login: berth login ${controlPlane.url} --bootstrap "$(cat ${controlPlane.secretPath})"\n`,
@@ -55,17 +55,16 @@ export interface ControlPlane extends AsyncDisposable {
 /**
  * Starts all parts, each of which is stopped in the opposite order: connections first, then the database, then the lock.
  *
- * @throws BerthError `data.in-use` or `listen.failed`
+ * @throws BerthError `data.in-use`, `data.unusable` or `listen.failed`
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const clock = Date.now;
   const log = (line: string): void => console.error(`berth control-plane: ${line}`);
-  await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDataDirectory(options.dataDirectory);
   await using parts = new AsyncDisposableStack();
   parts.use(DataLock.take(options.dataDirectory));
   const secret = await bootstrapSecret(options.dataDirectory);
-  const database = parts.use(await openEmbedded(join(options.dataDirectory, 'cluster.db')));
-  await migrate(database);
+  const database = parts.use(await openDatabase(join(options.dataDirectory, 'cluster.db')));
 
   const sockets = new NodeHostSockets();
   const relays = new InProcessRelays(clock);
@@ -97,6 +96,38 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const url = await listen(server, options);
   const running = parts.move();
   return { url, secretPath: secret.path, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new BerthError(
+      'unavailable',
+      'data.unusable',
+      `cannot make the data directory ${path}: ${errorText(cause)}`,
+      {
+        cause,
+        remedy: 'Choose another one with --data DIR.',
+      },
+    );
+  }
+}
+
+/** The database with its schema up to date. */
+async function openDatabase(path: string) {
+  await using opened = new AsyncDisposableStack();
+  try {
+    const database = opened.use(await openEmbedded(path));
+    await migrate(database);
+    opened.move();
+    return database;
+  } catch (cause) {
+    throw new BerthError('unavailable', 'data.unusable', `cannot open the database ${path}: ${errorText(cause)}`, {
+      cause,
+      remedy: 'Restore it from a backup, or begin a new cluster with another --data DIR.',
+    });
+  }
 }
 
 /** The app, but for the paths that are WebSockets'. */
