@@ -27,17 +27,16 @@ export function runControlPlane(argv: readonly string[]): Promise<number> {
 /**
  * Starts all parts, each of which is stopped in the opposite order: connections first, then the database, then the lock.
  *
- * @throws BerthError `data.in-use` or `listen.failed`
+ * @throws BerthError `data.in-use`, `data.unusable` or `listen.failed`
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const clock = Date.now;
   const log = (line: string): void => console.error(`berth control-plane: ${line}`);
-  await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDataDirectory(options.dataDirectory);
   await using parts = new AsyncDisposableStack();
   parts.use(DataLock.take(options.dataDirectory));
   const secret = await bootstrapSecret(options.dataDirectory);
-  const database = parts.use(await openEmbedded(join(options.dataDirectory, 'cluster.db')));
-  await migrate(database);
+  const database = parts.use(await openDatabase(join(options.dataDirectory, 'cluster.db')));
 
   const sockets = new NodeHostSockets();
   const relays = new InProcessRelays(clock);
@@ -69,6 +68,38 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const url = await listen(server, options);
   const running = parts.move();
   return { url, secretPath: secret.path, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new BerthError(
+      'unavailable',
+      'data.unusable',
+      `cannot make the data directory ${path}: ${errorText(cause)}`,
+      {
+        cause,
+        remedy: 'Choose another one with --data DIR.',
+      },
+    );
+  }
+}
+
+/** The database with its schema up to date. */
+async function openDatabase(path: string) {
+  await using opened = new AsyncDisposableStack();
+  try {
+    const database = opened.use(await openEmbedded(path));
+    await migrate(database);
+    opened.move();
+    return database;
+  } catch (cause) {
+    throw new BerthError('unavailable', 'data.unusable', `cannot open the database ${path}: ${errorText(cause)}`, {
+      cause,
+      remedy: 'Restore it from a backup, or begin a new cluster with another --data DIR.',
+    });
+  }
 }
 
 /** The app, but for the paths that are WebSockets'. */

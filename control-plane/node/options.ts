@@ -21,7 +21,7 @@ Options:
   --listen HOST:PORT   address to listen on; port 0 takes a free one (default 127.0.0.1:7700)
   --data DIR           where its state is kept (default /var/lib/berth-control)
   --heartbeat TIME     how often a host says that it is there (default 10s)
-  --lease TIME         how long a host counts as connected after that (default 30s)
+  --lease TIME         how long a host counts as connected after that (default 30s, the longest)
   --help               this text
 
 Environment:

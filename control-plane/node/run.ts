@@ -25,8 +25,8 @@ export async function runUntilSignalled(
       process.stdout.write(help);
       return 0;
     }
-    const stop = signalled();
     await using controlPlane = await start(options);
+    const stop = signalled(); // until here a signal ends the process at once: nothing is promised yet
     process.stdout.write(
       `berth control-plane: listening on ${controlPlane.url}\n` +
         `first login: berth login ${controlPlane.url} --bootstrap "$(cat ${controlPlane.secretPath})"\n`,

@@ -29,6 +29,11 @@ export function hubTiming(heartbeatMs = DEFAULT_TIMING.heartbeatMs, leaseMs = DE
     const what = `a lease of ${leaseMs} ms is shorter than two heartbeats of ${heartbeatMs} ms`;
     throw new BerthError('invalid', 'timing.invalid', what, { remedy: 'Make the lease longer: three heartbeats.' });
   }
+  // The decision when a lost host's tasks may run elsewhere counts on it: core/lease.ts.
+  if (leaseMs > LEASE_MS) {
+    const what = `a lease of ${leaseMs} ms is longer than ${LEASE_MS} ms`;
+    throw new BerthError('invalid', 'timing.invalid', what, { remedy: `Give ${LEASE_MS} ms or less.` });
+  }
   return { heartbeatMs, leaseMs, helloMs: Math.min(DEFAULT_TIMING.helloMs, leaseMs) };
 }
 
