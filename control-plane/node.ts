@@ -10,7 +10,6 @@ import { DataLock } from './node/data-lock.ts';
 import { drainWhenAnswered } from './node/drain.ts';
 import { CONTROL_PLANE_HELP, parseControlPlaneOptions, type ControlPlaneOptions } from './node/options.ts';
 import { ClusterHub } from './session/hub.ts';
-import { problemResponse } from './session/hub-request.ts';
 import { InProcessRelays } from './session/in-process-relays.ts';
 import { NodeHostSockets, NodeWebSockets } from './session/node-ws.ts';
 import { TimerAlarm } from './session/timer-alarm.ts';
@@ -104,7 +103,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 function answering(fetch: (request: Request) => Response | Promise<Response>) {
   return (request: Request): Response | Promise<Response> => {
     const { pathname } = new URL(request.url);
-    return upgradeRoute(pathname) === undefined ? fetch(request) : problemResponse(upgradeNeeded(pathname));
+    return upgradeRoute(pathname) === undefined ? fetch(request) : upgradeNeeded(pathname);
   };
 }
 

@@ -21,7 +21,9 @@ async function openTarget(change: Partial<Hub> = {}): Promise<ApiTarget> {
     poke: async () => {
       await cluster.converge();
     },
-    revoke: () => Promise.resolve(),
+    revoke: async () => {
+      await cluster.converge();
+    },
     openRelay: (hostId) =>
       Promise.reject(new BerthError('unavailable', 'host.not-connected', `host ${hostId} is not connected`)),
     waitForEvents: async (after, waitMs, signal) => {

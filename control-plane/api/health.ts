@@ -2,13 +2,14 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { BERTH_VERSION } from '#shared/version.ts';
 import { newestEventId } from '../store/events.ts';
 import type { Api, ApiContext } from './context.ts';
-import { answers } from './problem.ts';
+import { answers } from './responses.ts';
 
 const getHealth = createRoute({
   method: 'get',
   path: '/healthz',
   summary: 'Whether the control plane answers and reaches its database. No token is needed.',
-  responses: answers(z.object({ status: z.literal('ok'), version: z.string() }), 'It does'),
+  security: [],
+  responses: answers(z.object({ status: z.literal('ok'), version: z.string() }), 'It does', [500], []),
 });
 
 export function addHealth(app: Api, api: ApiContext): void {

@@ -5,7 +5,7 @@ import { listServices } from '../store/services.ts';
 import { liveTasks } from '../store/tasks.ts';
 import { requireScope } from './bearer.ts';
 import type { Api, ApiContext } from './context.ts';
-import { answers } from './problem.ts';
+import { answers } from './responses.ts';
 import { countRunning } from './running.ts';
 
 export function addServices(app: Api, api: ApiContext): void {

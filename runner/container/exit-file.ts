@@ -1,8 +1,9 @@
+import { rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ExitReport } from '../launcher/launcher.ts';
-import { isErrno, removeTree } from '../os/files.ts';
+import { isErrno } from '../os/files.ts';
 
 const exitReport = z.object({ exitCode: z.int(), oomKilled: z.boolean(), finishedAtMs: z.int() });
 
@@ -17,6 +18,6 @@ export async function readExitFile(stateDirectory: string): Promise<ExitReport |
 }
 
 /** Takes the last run's report away before the next begins; its log stays. */
-export function removeExitFile(stateDirectory: string): Promise<void> {
-  return removeTree(join(stateDirectory, 'exit.json'));
+export function removeExitFile(stateDirectory: string): void {
+  rmSync(join(stateDirectory, 'exit.json'), { force: true });
 }

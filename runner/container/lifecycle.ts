@@ -21,8 +21,11 @@ export interface RunEnd extends ExitReport {
   readonly failed?: boolean;
 }
 
-/** Called once for each run, when its shim has told of its end or has itself been lost. */
-export type RunWatcher = (id: string, live: LiveContainer, end: RunEnd) => void;
+/**
+ * Called once for each run, when its shim has told of its end or has itself been lost; and without a connection for a
+ * start that failed, when that could not be recorded.
+ */
+export type RunWatcher = (id: string, live: LiveContainer | undefined, end: RunEnd) => void;
 
 /** The exit code of a run of which nobody saw the end (Docker's, too). */
 const lostExitCode = 255;
@@ -59,7 +62,10 @@ export async function startContainer(
       finishedAtMs: clock(),
       error: errorText(error),
     };
-    await settleRun(context, id, end);
+    await settleRun(context, id, end).catch((unsettled: unknown) => {
+      context.log('error', `Container ${id.slice(0, 12)}: ${errorText(unsettled)}`);
+      watcher(id, live.get(id), end);
+    });
     throw error;
   }
 }
@@ -98,8 +104,8 @@ export async function exitOf(context: EngineContext, id: string, shim: Shim): Pr
 export async function lostRun(context: EngineContext, id: string, why: string): Promise<RunEnd> {
   const record = context.store.get(id);
   const report = await readExitFile(pathsOf(context, id).state);
-  // A report that is not younger than the end that we know is the one of the run before.
-  if (report !== undefined && report.finishedAtMs > (record?.finishedAtMs ?? 0)) return { ...report, error: '' };
+  // The end that we know already is the one of the run before. Not "younger": the clock may have been set back.
+  if (report !== undefined && report.finishedAtMs !== record?.finishedAtMs) return { ...report, error: '' };
   return {
     exitCode: lostExitCode,
     oomKilled: false,

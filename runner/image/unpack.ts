@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { digest } from '#shared/digest.ts';
 import { BerthError } from '#shared/errors.ts';
+import { startedProcess } from '../os/started-process.ts';
 import type { LayerLimits } from './limits.ts';
 
 /** What berth-unpack says on success. All sizes in bytes. */
@@ -96,10 +97,12 @@ export async function unpack(
   const { limits, signal } = options;
   signal?.throwIfAborted();
   const numbers = [limits.contentBytes, limits.entries, limits.depth, limits.ratio, process.pid];
-  const child = spawn(binary, [directory, ...numbers.map(String)], {
-    stdio: [source.kind === 'file' ? source.fd : 'pipe', 'pipe', 'pipe'],
-    env: {},
-  });
+  const child = startedProcess(
+    spawn(binary, [directory, ...numbers.map(String)], {
+      stdio: [source.kind === 'file' ? source.fd : 'pipe', 'pipe', 'pipe'],
+      env: {},
+    }),
+  );
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   try {

@@ -16,6 +16,11 @@ export interface LauncherOptions {
   readonly binary: string;
   /** Mount point of the cgroup v2 hierarchy (`/sys/fs/cgroup`, or `/sys/fs/cgroup/unified`). */
   readonly cgroupRoot: string;
+  /**
+   * A cgroup (its directory, made if it is not there) for the spawner and so for every shim, which is its child: a service
+   * manager that ends or starts the runner's own cgroup again must not meet them. Without one they stay in the runner's.
+   */
+  readonly shimCgroup?: string;
   /** Where compiled seccomp programs are kept; made if it is not there. */
   readonly cacheDirectory: string;
   /** cgroup v2 controllers that containers get; limits of others are left out. */
@@ -66,7 +71,7 @@ class SpawnClient implements Launcher {
       const spawner = await current?.catch(() => undefined);
       if (spawner?.alive === true) return spawner;
       if (current !== this.#spawner) continue; // another caller has begun a new one meanwhile
-      const fresh = SpawnerProcess.start(this.#options.binary);
+      const fresh = SpawnerProcess.start(this.#options.binary, this.#options.shimCgroup);
       this.#spawner = fresh;
       return fresh;
     }
@@ -80,7 +85,7 @@ class SpawnClient implements Launcher {
     const seccompProgram = seccomp === undefined ? undefined : await this.#seccomp.program(seccomp);
     const plan = encodePlan(planLaunch(request, { cgroupRoot, controllers, seccompProgram }));
     const links = request.links.map((link) => link.hostName);
-    await writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
+    writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
     const answer = await this.#inTime(request, this.#request(SPAWNER_REQUEST.launch, plan)).catch(
       async (error: unknown) => {
         if (!this.#hanging.has(stateDirectory)) await this.#sweep(stateDirectory);

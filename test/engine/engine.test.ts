@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -305,4 +305,43 @@ test('remove leaves nothing', async () => {
   const { cgroup } = await engine.call('place');
   expect(await readdir(cgroup)).not.toContain(id);
   expect(await host.ip('-o', 'link')).not.toContain(id.slice(0, 8));
+});
+
+test('what could not be recorded is tried again: a restart, the end of a start, the end of a run', async () => {
+  const { id } = await started('sleep 0.2; exit 1', { restart: { kind: 'always' } });
+  await engine.call('refuse', 'starting');
+  const { restarts, restartAtMs = 0 } = await until(id, ({ state }) => state === 'restarting');
+  await until(id, () => Date.now() > restartAtMs + 300); // it was due and failed
+  await engine.call('refuse');
+  await until(id, (now) => now.restarts > restarts);
+  await engine.call('refuse', 'restarting', 'exited');
+  await engine.call('stop', id, { timeoutMs: 0 }).catch(() => undefined);
+  const missing = await create('', { args: ['nosuch'] });
+  await expect(engine.call('start', missing.id)).rejects.toMatchObject({ code: 'launch.command-not-found' });
+  expect(await record(missing.id)).toMatchObject({ state: 'starting' });
+  await engine.call('refuse');
+  expect(await until(missing.id, ({ state }) => state === 'exited')).toMatchObject({ exitCode: 127 });
+  await engine.call('stop', id, { timeoutMs: 0 });
+  await until(id, ({ state }) => state === 'exited');
+});
+
+test('a shim is in no cgroup that ends with the runner, nor in its container’s', async () => {
+  const { id, pid } = await started('sleep 1000');
+  const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  const { instance } = await engine.call('place');
+  expect(await readFile(`/proc/${shim}/cgroup`, 'utf8')).toContain(`0::/berth-${instance}/shims\n`);
+  await engine.call('remove', id, { force: true });
+});
+
+test('a container that could not be recovered is tried again', async () => {
+  const { id, pid } = await started('sleep 1000');
+  const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  await engine.kill();
+  process.kill(shim, 'SIGKILL');
+  const obstacle = join(root, 'data/containers', id, 'state/exit.json');
+  await mkdir(obstacle);
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  expect(await record(id)).toMatchObject({ state: 'running' });
+  await rm(obstacle, { recursive: true });
+  expect(await until(id, ({ state }) => state === 'exited')).toMatchObject({ exitCode: 255 });
 });
