@@ -34,7 +34,13 @@ async function changes(
   const told: Told[] = [];
   const enough = Promise.withResolvers<void>();
   using _ = new HealthMonitor({
-    check: { command, intervalMs: 10, timeoutMs: options.timeoutMs ?? 10_000, retries: 2, startPeriodMs: options.startPeriodMs ?? 0 },
+    check: {
+      command,
+      intervalMs: 10,
+      timeoutMs: options.timeoutMs ?? 10_000,
+      retries: 2,
+      startPeriodMs: options.startPeriodMs ?? 0,
+    },
     exec,
     startedAtMs: Date.now(),
     clock: options.clock ?? Date.now,

@@ -80,7 +80,9 @@ export class HealthMonitor implements Disposable {
 async function runProbe(session: ExecSession, timeoutMs: number): Promise<ProbeResult> {
   const output = firstOutput(session);
   const timer = new AbortController();
-  const late = delay(Math.min(timeoutMs, longestTimerMs), 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
+  const late = delay(Math.min(timeoutMs, longestTimerMs), 'late' as const, { signal: timer.signal }).catch(
+    () => 'late' as const,
+  );
   const ended = await Promise.race([session.exit, late]);
   timer.abort();
   if (ended === 'late') {
