@@ -95,8 +95,8 @@ test('a port that some other program on the hosts has: the task says so, and run
   {
     await using squatters = new AsyncDisposableStack();
     for (const host of house.stage.hosts) squatters.use(await squatter(host, 8082));
-    const { exitCode, text } = await house.refused('apply', '-f', path, '-p', 'squat', '--wait', '--timeout', '5s');
-    expect(exitCode).toBe(6);
+    const { exitCode, text } = await house.refused('apply', '-f', path, '-p', 'squat', '--wait', '--timeout', '60s');
+    expect(exitCode).toBe(5);
     expect(text).toMatch(/squat\/web\.1 .*another process of this host uses tcp port 8082/);
   }
   await house.running('squat', 1, 60_000);
