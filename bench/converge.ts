@@ -3,9 +3,9 @@ import { createdToken } from '#shared/api/tokens.ts';
 import { createdJoinToken } from '#shared/api/hosts.ts';
 import { eventList } from '#shared/api/events.ts';
 import { taskList } from '#shared/api/stacks.ts';
-import { Stage } from '../scripts/demo/stage.ts';
-import { runOk } from '../scripts/demo/command.ts';
-import { waitUntil } from '../scripts/demo/wait-until.ts';
+import { Stage } from '../test/support/stage/stage.ts';
+import { runOk } from '../test/support/stage/command.ts';
+import { waitUntil } from '../test/support/stage/wait-until.ts';
 import { median, printTable, quantile } from './statistics.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { expectNoResidue, snapshotResidue } from '../test/support/residue.ts';
 import { Narrator } from './demo/narrator.ts';
 import { afterwards, hello } from './demo/scenes.ts';
-import { Stage } from './demo/stage.ts';
+import { Stage } from '../test/support/stage/stage.ts';
 
 /**
  * The whole system on this machine, as root: a control plane, two hosts in network namespaces, a stack on them, faults,

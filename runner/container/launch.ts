@@ -1,9 +1,9 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { BerthError } from '#shared/errors.ts';
+import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
-import { removeExitFile } from './exit-file.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
@@ -31,7 +31,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     );
   }
   makeContainerDirectories(paths);
-  removeExitFile(paths.state);
+  removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
   if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);

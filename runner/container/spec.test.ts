@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { defaultDeviceRules } from '../security/device-rules.ts';
 import { containerConfig } from './config.ts';
 import { discardedLimits, processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
 
@@ -58,16 +59,20 @@ test("the defaults are Docker's", () => {
   expect(spec.linux.maskedPaths).toContain('/sys/devices/system/cpu/cpu0/thermal_throttle');
   expect(spec.linux.readonlyPaths).toContain('/proc/sys');
   expect(spec.process.cwd).toBe('/');
-  expect(spec.linux.resources).toEqual({});
+  expect(spec.linux.resources).toEqual({ devices: defaultDeviceRules });
 });
 
 test('limits are set where a controller enforces them, and named where none does', () => {
   const limited = { ...config, memoryBytes: 1000, pidsLimit: 7 };
   expect(runtimeSpec(limited, context).linux.resources).toEqual({
+    devices: defaultDeviceRules,
     memory: { limit: 1000, swap: 2000 },
     pids: { limit: 7 },
   });
-  expect(runtimeSpec(limited, { ...context, controllers: ['pids'] }).linux.resources).toEqual({ pids: { limit: 7 } });
+  expect(runtimeSpec(limited, { ...context, controllers: ['pids'] }).linux.resources).toEqual({
+    devices: defaultDeviceRules,
+    pids: { limit: 7 },
+  });
   expect(discardedLimits(limited, ['pids'])).toEqual(['memory']);
 });
 

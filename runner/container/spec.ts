@@ -1,5 +1,6 @@
 import type { RuntimeMount, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultCapabilities } from '../security/capabilities.ts';
+import { defaultDeviceRules } from '../security/device-rules.ts';
 import { defaultDevices } from '../security/devices.ts';
 import { defaultMounts } from '../security/mounts.ts';
 import { maskedPaths, readonlyPaths } from '../security/paths.ts';
@@ -114,6 +115,7 @@ function resources(config: ContainerConfig, controllers: readonly string[]): Run
   const memory = config.memoryBytes > 0 && controllers.includes('memory');
   const pids = config.pidsLimit > 0 && controllers.includes('pids');
   return {
+    devices: defaultDeviceRules,
     ...(memory ? { memory: { limit: config.memoryBytes, swap: config.memoryBytes * 2 } } : {}),
     ...(pids ? { pids: { limit: config.pidsLimit } } : {}),
   };

@@ -33,6 +33,7 @@ export async function serveDockerApi(options: DockerApiOptions): Promise<AsyncDi
     void respond(options.context, request, response);
   });
   await listenOnUnixSocket(server, options.socketPath);
+  server.on('error', () => {}); // a connection that could not be accepted, for want of descriptors: its client is told
   return {
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

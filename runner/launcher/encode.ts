@@ -1,4 +1,5 @@
 import { BerthError } from '#shared/errors.ts';
+import { DEVICE_INSTRUCTION_BYTES } from './device-program.ts';
 import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
 import { MAX_PLAN_BYTES, WireWriter } from './wire.ts';
 
@@ -16,6 +17,7 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   seccomp: 7,
   security: 8,
   rlimit: 9,
+  'device-program': 10,
   'cgroup-namespace': 32,
   overlay: 33,
   filesystem: 34,
@@ -51,6 +53,8 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
       return to.string(operation.root).string(operation.path).strings(operation.controllers);
     case 'cgroup-file':
       return to.string(operation.name).string(operation.value);
+    case 'device-program':
+      return to.u32(operation.program.byteLength / DEVICE_INSTRUCTION_BYTES).bytes(operation.program);
     case 'namespaces':
       return to.u32(operation.flags);
     case 'link':

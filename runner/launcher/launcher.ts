@@ -96,7 +96,11 @@ export interface Launcher extends AsyncDisposable {
    * `launch.command-not-executable` (126), `launch.user-unknown`
    */
   launch(request: LaunchRequest): Promise<Shim>;
-  /** The shim of a container that an earlier runner started; undefined when none answers. */
+  /**
+   * The shim of a container that an earlier runner started. Undefined when none listens: what it left has been removed.
+   *
+   * @throws BerthError `shim.busy` when one listens that does not answer; the container is left alone
+   */
   connect(stateDirectory: string): Promise<Shim | undefined>;
   /** Creates the bridge with its address if it is not there, brings it up; idempotent. */
   ensureBridge(bridge: { name: string; address: string; prefixLength: number }): Promise<void>;

@@ -21,6 +21,8 @@ export type HostOperation =
   /** Makes `path` below `root`, the cgroup v2 mount; new parents get `controllers`. */
   | { readonly kind: 'cgroup'; readonly root: string; readonly path: string; readonly controllers: readonly string[] }
   | { readonly kind: 'cgroup-file'; readonly name: string; readonly value: string }
+  /** A BPF_PROG_TYPE_CGROUP_DEVICE program for the container's cgroup: whole instructions of eight bytes. */
+  | { readonly kind: 'device-program'; readonly program: Uint8Array }
   /** CLONE_NEW* bits. */
   | { readonly kind: 'namespaces'; readonly flags: number }
   | {

@@ -1,6 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { cgroupFiles } from './cgroup-limits.ts';
+import { deviceProgram } from './device-program.ts';
 import type { LaunchRequest, LinkSpec } from './launcher.ts';
 import { capabilityNumbers, deviceTypeBits, namespaceFlags, rlimitNumbers } from './linux-numbers.ts';
 import { parseMountOptions } from './mount-options.ts';
@@ -153,6 +154,9 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       name,
       value,
     })),
+    ...(spec.linux.resources.devices === undefined
+      ? []
+      : [{ kind: 'device-program', program: deviceProgram(spec.linux.resources.devices) } satisfies HostOperation]),
     { kind: 'namespaces', flags: cloneFlags(spec) },
     ...request.links.map((link): HostOperation => ({
       kind: 'link',

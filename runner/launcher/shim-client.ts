@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError } from '#shared/errors.ts';
 import { encodeContainerOperations } from './encode.ts';
 import { readExitReport } from './exit-report.ts';
@@ -23,6 +24,10 @@ interface Pending {
   resolve(payload: Buffer): void;
   reject(error: unknown): void;
 }
+
+/** How often, and after how much longer a pause each time, a shim that listens but does not answer is asked again. */
+const CONNECT_ATTEMPTS = 8;
+const CONNECT_PAUSE_MS = 25;
 
 /** An exec as the shim wants it: terminal, rows, columns, stdin, operations. */
 export function encodeExec(request: ExecRequest): Buffer {
@@ -55,6 +60,7 @@ export class ShimClient implements Shim {
   readonly #pending = new Map<number, Pending>();
   readonly #settleExit = Promise.withResolvers<ExitReport>();
   #pid: number;
+  #greeted = false;
   #nextId = 1;
 
   private constructor(stateDirectory: string, socket: Socket | undefined, pid: number, onLost: () => Promise<void>) {
@@ -69,18 +75,29 @@ export class ShimClient implements Shim {
     socket?.on('close', () => void this.#closed());
   }
 
-  /** The shim in a state directory, undefined when none answers. */
+  /**
+   * The shim in a state directory, undefined when none listens there. One that listens and hangs up has no place for us
+   * or is about to end; it must not be taken for dead, because what a dead one left is removed.
+   *
+   * @throws BerthError `shim.busy`
+   */
   static async connect(stateDirectory: string, onLost: () => Promise<void>): Promise<ShimClient | undefined> {
-    const socket = await connectShim(stateDirectory);
-    if (socket === undefined || socket.destroyed) return undefined;
-    const client = new ShimClient(stateDirectory, socket, 0, onLost);
-    try {
-      const info = await client.#request('connect', SHIM_REQUEST.hello);
-      client.#pid = info.readUInt32LE(0);
-      return client;
-    } catch {
-      return undefined; // it ended (or died) between connect and its answer
+    for (let attempt = 1; attempt <= CONNECT_ATTEMPTS; attempt += 1) {
+      const socket = await connectShim(stateDirectory);
+      if (socket === undefined) return undefined;
+      const client = new ShimClient(stateDirectory, socket, 0, onLost);
+      try {
+        const info = await client.#request('connect', SHIM_REQUEST.hello);
+        client.#pid = info.readUInt32LE(0);
+        client.#greeted = true;
+        return client;
+      } catch {
+        await delay(CONNECT_PAUSE_MS * attempt);
+      }
     }
+    throw new BerthError('unavailable', 'shim.busy', `connect: the shim in ${stateDirectory} takes no connection`, {
+      remedy: 'Close sessions of that container (exec, attach), then try again.',
+    });
   }
 
   /** A container that has ended before anybody could connect to its shim. */
@@ -182,7 +199,7 @@ export class ShimClient implements Shim {
     try {
       const report = await readExitReport(this.#stateDirectory);
       if (report !== undefined) return this.#settleExit.resolve(report);
-      await this.#onLost();
+      if (this.#greeted) await this.#onLost();
     } catch (error) {
       return this.#settleExit.reject(error);
     }

@@ -30,5 +30,5 @@ export async function connectShim(stateDirectory: string): Promise<Socket | unde
     if (nobodyListens.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
-  return connected.destroyed ? undefined : connected;
+  return connected.destroyed ? connectShim(stateDirectory) : connected; // lost at once: does anybody listen now?
 }

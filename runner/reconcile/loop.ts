@@ -13,7 +13,7 @@ import type { Plan } from './draft.ts';
 import { planSteps } from './plan.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { SlotKey } from './slot.ts';
-import type { Step, StepFailure } from './step.ts';
+import { LONGEST_RETRY_MS, type Step, type StepFailure } from './step.ts';
 import { WakeUp } from './wake-up.ts';
 
 /** How many steps run at once. A stop mostly waits for its container's grace period, so more of them may. */
@@ -28,7 +28,6 @@ const REST_PER_PASS = 4;
 const LONGEST_REST_MS = 100;
 
 const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 60_000;
 
 export interface ReconcilerOptions {
   readonly database: DatabaseSync;
@@ -78,7 +77,7 @@ class ReconcileLoop implements Reconciler {
     this.#options = options;
     this.#assignments = assignments;
     this.#outcomes = new OutcomeStore(options.database);
-    this.#lease = new LeaseStore(options.database);
+    this.#lease = new LeaseStore(options.database, options.clock);
     this.#takeStatuses(this.#plan());
   }
 
@@ -200,21 +199,27 @@ class ReconcileLoop implements Reconciler {
     this.#options.log?.('error', `${step.kind} of task ${taskId}: ${text}`);
   }
 
-  /** Keeps the newest statuses, and tells those that say something new. */
+  /** Keeps the newest statuses, and tells those that say something new; what a listener failed to take is told again. */
   #takeStatuses(plan: Plan): void {
     const before = this.#statuses;
     const changed: TaskStatus[] = [];
-    this.#statuses = new Map();
+    const after = new Map<string, TaskStatus>();
     for (const status of plan.statuses) {
       const known = before.get(status.taskId);
       if (known !== undefined && saysTheSame(known, status)) {
-        this.#statuses.set(status.taskId, known);
+        after.set(status.taskId, known);
       } else {
-        this.#statuses.set(status.taskId, status);
+        after.set(status.taskId, status);
         changed.push(status);
       }
     }
-    if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
+    this.#statuses = after;
+    try {
+      if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
+    } catch (error) {
+      this.#statuses = before;
+      throw error;
+    }
   }
 }
 

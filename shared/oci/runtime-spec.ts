@@ -65,6 +65,15 @@ export interface RuntimeDevice {
   readonly gid: number;
 }
 
+/** What may be done with a device: make nodes of it (`m`), read (`r`), write (`w`). Absent: any type, any number, all. */
+export interface DeviceRule {
+  readonly allow: boolean;
+  readonly type?: 'c' | 'b';
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access?: string;
+}
+
 /** Limits; absent means no limit. Bytes, microseconds, counts. */
 export interface RuntimeResources {
   readonly memory?: { readonly limit?: number; readonly swap?: number; readonly reservation?: number };
@@ -76,6 +85,8 @@ export interface RuntimeResources {
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
+  /** The last rule that matches decides. Absent: no device is refused. */
+  readonly devices?: readonly DeviceRule[];
   /** cgroup v2 files written as they are (runtime-spec `linux.resources.unified`). */
   readonly unified?: Readonly<Record<string, string>>;
 }

@@ -292,7 +292,12 @@ export function protocolSuite(makeTarget: () => Promise<Target>): void {
       const otherChannel = await other.connect();
       channel.stopHeartbeats();
       expect((await channel.closed).code).toBe(CLOSE.timeout);
-      expect((await admin.host(silent.name)).state).toBe('away');
+      // The socket closes first, the store is told after it.
+      await eventually(
+        () => admin.host(silent.name),
+        ({ state }) => state === 'away',
+        10_000,
+      );
       await eventually(
         () => admin.host(silent.name),
         ({ state }) => state === 'down',

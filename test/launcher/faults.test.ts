@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Shim } from '../../runner/launcher/launcher.ts';
 import { exists, isAlive, Laboratory, link, readLog, repository, until } from './fixture.ts';
@@ -118,4 +118,64 @@ test('runner, spawner and shim killed at random moments of fifty launches: after
   } finally {
     await laboratory.launcher.removeLink(end.bridge);
   }
+});
+
+test('a shim without a free place for a connection is not taken for dead', async () => {
+  const request = await laboratory.request('exec sleep 1000');
+  await using shim = await laboratory.launcher.launch(request);
+  await using sessions = new AsyncDisposableStack();
+  let places = 0;
+  for (let full = false; !full; places += 1) {
+    const session = await shim.attach().catch(() => undefined);
+    full = session === undefined;
+    if (session !== undefined) sessions.use(session);
+  }
+  expect(places).toBeGreaterThan(50);
+  await expect(laboratory.launcher.connect(request.stateDirectory)).rejects.toMatchObject({ code: 'shim.busy' });
+  expect(isAlive(shim.pid)).toBe(true);
+  await sessions.disposeAsync();
+  await using again = await laboratory.launcher.connect(request.stateDirectory);
+  expect(again?.pid).toBe(shim.pid);
+});
+
+test('what was launched before the host was started again, in a hierarchy mounted elsewhere, is gone', async () => {
+  const request = await laboratory.request('true');
+  for (const cgroupRoot of ['/nonexistent', '/tmp']) {
+    const record = { cgroupRoot, cgroupPath: `/${laboratory.instance}/x`, links: ['bvnonexistent'] };
+    writeFileSync(`${request.stateDirectory}/launch.json`, JSON.stringify(record));
+    expect(await laboratory.launcher.connect(request.stateDirectory)).toBeUndefined();
+    expect(exists(`${request.stateDirectory}/launch.json`)).toBe(false);
+  }
+});
+
+test('two hundred launches leave the spawner with no descriptor and no child more', async () => {
+  const request = await laboratory.request('exec sleep 1000');
+  await using shim = await laboratory.launcher.launch(request);
+  const spawner = parentOf(parentOf(shim.pid));
+  const descriptors = () => readdirSync(`/proc/${spawner}/fd`).length;
+  const children = () => readFileSync(`/proc/${spawner}/task/${spawner}/children`, 'utf8').trim().split(' ').length;
+  const shimDescriptors = () => readdirSync(`/proc/${parentOf(shim.pid)}/fd`).length;
+  const before = { descriptors: descriptors(), children: children(), ofShim: shimDescriptors() };
+  const one = async (index: number) => {
+    if (index % 4 > 0) {
+      await laboratory.run('true');
+      return;
+    }
+    const failing = await laboratory.request('true', { request: { user: 'nobody' } });
+    await laboratory.launcher.launch(failing).catch(() => {});
+    await using session = await shim.exec({
+      args: ['true'],
+      env: [],
+      cwd: '',
+      user: '',
+      terminal: index % 8 > 0,
+      stdin: true,
+    });
+    await session.exit;
+  };
+  for (let index = 0; index < 200; index += 8) {
+    await Promise.all(Array.from({ length: 8 }, (_, offset) => one(index + offset)));
+  }
+  await until(() => children() === before.children && shimDescriptors() === before.ofShim);
+  expect(descriptors()).toBe(before.descriptors);
 });

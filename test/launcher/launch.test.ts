@@ -120,6 +120,25 @@ test('a failure names operation, object and errno, and leaves nothing', async ()
   });
 });
 
+test('a failure of the child is told as such, though its links fail with it', async () => {
+  const end = link(laboratory.instance, 8);
+  await laboratory.launcher.ensureBridge({ name: end.bridge, address: end.gateway, prefixLength: 24 });
+  try {
+    for (let round = 0; round < 20; round += 1) {
+      const change = { lowerDirectories: ['/nonexistent/layer'], links: [end] };
+      const request = await laboratory.request('true', { request: change });
+      await expect(laboratory.launcher.launch(request)).rejects.toThrow('open layer /nonexistent/layer');
+      const late = await laboratory.request('true', {
+        spec: (spec) => ({ ...spec, linux: { ...spec.linux, sysctl: { 'net.nosuch': '1' } } }),
+        request: { links: [end] },
+      });
+      await expect(laboratory.launcher.launch(late)).rejects.toThrow('open sysctl net/nosuch');
+    }
+  } finally {
+    await laboratory.launcher.removeLink(end.bridge);
+  }
+});
+
 test('a veth into a bridge with address and route; gone with the container', async () => {
   const end = link(laboratory.instance, 9);
   const bridge = { name: end.bridge, address: end.gateway, prefixLength: 24 };

@@ -1,4 +1,5 @@
-import { readdirSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAlive, Laboratory, readLog, until } from './fixture.ts';
 
@@ -45,6 +46,46 @@ test('rotation by size keeps so many files', async () => {
     .split('\n')
     .map((line) => Number(line.slice(5)));
   expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
+});
+
+test('a full disk costs log lines, but neither the lines after it nor the exit code', async () => {
+  const disk = mkdtempSync('/tmp/berth-full-');
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'berth-test', disk]);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => {
+    execFileSync('umount', ['-l', disk]);
+    rmdirSync(disk);
+  });
+  // Its spawner begins after the mount: it sees only what is mounted then, where mounts do not propagate.
+  const own = stack.use(await Laboratory.open());
+  const request = await own.request(
+    'i=0; while [ $i -lt 300 ]; do echo before $i; i=$((i+1)); done; read go; awk "BEGIN { while (i++ < 40000) printf \\"\\001\\"; print }"; ' +
+      'echo lost; read go; echo after; read go; exit 6',
+    { request: { stdin: true, stateDirectory: disk, log: { maxBytes: 500_000, maxFiles: 4 } } },
+  );
+  const { stateDirectory } = request;
+  const log = () => readFileSync(`${stateDirectory}/container.log`, 'utf8');
+  await using shim = await own.launcher.launch(request);
+  await using session = await shim.attach();
+  await until(() => log().includes('before 299'));
+  const ballast = `${stateDirectory}/ballast`;
+  execFileSync('sh', ['-c', 'cat /dev/zero > "$1" 2>/dev/null; truncate -s -40960 "$1"', 'fill', ballast]);
+  session.stdin.write('go\n');
+  let seen = '';
+  session.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+  await until(() => seen.endsWith('lost\n'));
+  rmSync(ballast);
+  writeFileSync(ballast, Buffer.alloc(0));
+  session.stdin.write('go\n');
+  await until(() => log().includes('after'));
+  execFileSync('sh', ['-c', 'cat /dev/zero > "$1" 2>/dev/null; true', 'fill', ballast]);
+  session.stdin.write('go\n');
+  await shim.exit;
+  await until(() => !readdirSync(stateDirectory).includes('shim.sock'));
+  const lines = readLog(stateDirectory).entries.map((entry) => entry.log); // every line is JSON
+  expect(lines.slice(0, 300)).toEqual(Array.from({ length: 300 }, (_, n) => `before ${n}\n`));
+  expect(lines.at(-1)).toBe('after\n');
+  expect(JSON.parse(readFileSync(`${stateDirectory}/exit.json`, 'utf8'))).toMatchObject({ exitCode: 6 });
 });
 
 test('all output of a container that ends at once is in the log', async () => {

@@ -55,6 +55,15 @@ test('an exec has the namespaces, cgroup, capabilities and seccomp filter of its
   }
 });
 
+test('an exec has the OOM score of its container, not that of its shim', async () => {
+  const change = (spec: LaunchRequest['spec']) => ({ ...spec, process: { ...spec.process, oomScoreAdj: 300 } });
+  await using other = await laboratory.launcher.launch(await laboratory.request('exec sleep 1000', { spec: change }));
+  await using session = await other.exec(command('cat /proc/self/oom_score_adj'));
+  expect(await text(session.stdout)).toBe('300\n');
+  await other.signal(9);
+  await other.exit;
+});
+
 test('streams both ways, user, directory, environment, exit code', async () => {
   await using session = await shim.exec(
     command('id -un; pwd; echo $A; cat; echo wrong >&2; exit 9', { stdin: true, user: 'web', cwd: '/tmp' }),
@@ -84,6 +93,12 @@ test('a terminal: its size, its resize, its hang-up when the client goes away', 
   expect(isAlive(left.pid)).toBe(true);
   await left[Symbol.asyncDispose]();
   await until(() => !isAlive(left.pid));
+});
+
+test('standard error of an exec with a terminal is the terminal', async () => {
+  await using session = await shim.exec(command('echo wrong >&2; readlink /proc/self/fd/2', { terminal: true }));
+  expect(await text(session.stdout)).toBe('wrong\r\n/dev/pts/0\r\n');
+  expect(await session.exit).toBe(0);
 });
 
 test('many megabytes both ways, unharmed', async () => {

@@ -5,6 +5,9 @@ import type { ComposeSource, Place } from './source.ts';
 
 const KEYS = ['test', 'interval', 'timeout', 'retries', 'start_period', 'disable'] as const;
 
+/** Longest duration, in milliseconds (24 days): a host's timer cannot wait for longer. */
+const MAX_DURATION_MS = 24 * 24 * 3_600_000;
+
 /** Milliseconds of a duration, or the fallback when there is none. */
 function readDuration(
   source: ComposeSource,
@@ -21,6 +24,7 @@ function readDuration(
 export function durationOf(source: ComposeSource, place: Place, text: string, minMs: number): number | undefined {
   try {
     const durationMs = parseDurationMs(text);
+    if (durationMs > MAX_DURATION_MS) return source.fail(place, `${text.slice(0, 80)} is longer than 24 days`);
     return durationMs >= minMs ? durationMs : source.fail(place, `${text} is too short`);
   } catch (error) {
     return source.fail(place, `${errorText(error)}; write one such as 30s or 1m30s`);

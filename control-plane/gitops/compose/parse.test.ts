@@ -173,7 +173,7 @@ test.each([
   ['services:\n  web: { command: a }', ['2:3 services.web: image is needed; images are not built from a Compose file']],
   ['services: { web: { image: [a] } }', ['1:27 services.web.image: expected the name of an image, found a list']],
   ['services: { web: { image: 1 } }', ['1:27 services.web.image: expected the name of an image, found 1']],
-  ['services: { web: { image: "a b" } }', ['1:27 services.web.image: "a b" is not the name of an image']],
+  ['services: { web: { image: "a b" } }', ['1:27 services.web.image: image reference "a b": invalid reference format']],
   ['name: other\nservices: { web: { image: a } }', ['1:7 name: the file is named other, but is applied as stack shop']],
   [
     'name: shop\nvolumes: {}\nservices: { web: { image: a } }',
@@ -306,10 +306,33 @@ test('a file that grows by its aliases, merges itself or is nested deeply comes 
     '2:67 not YAML that can be read: nested too deeply',
   ]);
   expect(findings('- '.repeat(100_000))).toEqual(['1:129 not YAML that can be read: nested too deeply']);
+  expect(findings('a: 1\n'.repeat(200_000))[0]).toMatch(/ too many keys and values for one file/);
+  expect(findings('services: {' + 'a: 1,'.repeat(200_000) + '}')[0]).toMatch(/^1:\d+ too many keys and values/);
+  const variables = Array.from({ length: 10_000 }, (_, n) => `  A${n}: b`).join('\n');
+  const repeated = Array.from({ length: 1500 }, (_, n) => `  s${n}: { image: x, environment: *e }`).join('\n');
+  expect(findings(`x-e: &e\n${variables}\nservices:\n${repeated}`).at(-1)).toMatch(/grows too much/);
+  const words = Array.from({ length: 1500 }, (_, n) => `  s${n}: { image: x, command: *e }`).join('\n');
+  expect(findings(`x-e: &e ${'a'.repeat(900_000)}\nservices:\n${words}`).at(-1)).toMatch(/grows too much/);
   const keys = Array.from({ length: 20_000 }, (_, n) => `  s${n}: {}`); // quadratic work would not end in the test's time
   expect(findings(`services:\n${keys.join('\n')}`).length).toBe(20);
   const merges = Array.from({ length: 30 }, (_, n) => `x-${n + 1}: &m${n + 1} { <<: [*m${n}, *m${n}] }`);
   expect(findings(`x-0: &m0 { image: a }\n${merges.join('\n')}\nservices: { w: *m30 }`).length).toBeGreaterThan(0);
+});
+
+test('another name than the one in the file is taken when that is asked for', () => {
+  const text = 'name: other\nservices: { web: { image: a } }';
+  expect(parseCompose(text, 'shop', { overrideName: true }).name).toBe('shop');
+  expect(() => parseCompose(text.replace('other', '"-"'), 'shop', { overrideName: true })).toThrow('must be 1 to 63');
+});
+
+test('what no host could take is refused', () => {
+  const service = (rest: string) => findings(`services:\n  web: { image: a, ${rest} }`);
+  const long = '9'.repeat(400);
+  expect(service(`healthcheck: { test: x, interval: ${long}h }`)[0]).toMatch(/ is longer than 24 days$/);
+  expect(service('healthcheck: { test: x, interval: 25d }')[0]).toMatch(/is not a duration/);
+  expect(service('x-berth: { on_disconnect: stop-after 600h }')[0]).toMatch(/600h is longer than 24 days$/);
+  expect(service('environment: { __proto__: x }')[0]).toMatch(/"__proto__" is not a name$/);
+  expect(service(`environment: { A: ${'a'.repeat(131_072)} }`)[0]).toMatch(/over the limit of 131072 characters$/);
 });
 
 function outcomeOf(text: string) {

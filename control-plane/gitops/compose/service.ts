@@ -1,12 +1,14 @@
+import { errorText } from '#shared/errors.ts';
 import { objectName } from '#shared/model/names.ts';
-import type { ServiceSpec } from '#shared/model/service.ts';
+import type { ContainerSpec, ServiceSpec } from '#shared/model/service.ts';
+import { parseReference } from '#shared/oci/reference.ts';
 import { readHealthcheck } from './healthcheck.ts';
 import { readPorts } from './ports.ts';
 import { readCommand, readOnDisconnect, readRestart, readVariables } from './settings.ts';
 import type { ComposeSource, Entry } from './source.ts';
 
 /** The keys of a service that are supported. */
-export const SERVICE_KEYS = [
+const SERVICE_KEYS = [
   'image',
   'command',
   'entrypoint',
@@ -19,7 +21,16 @@ export const SERVICE_KEYS = [
   'x-berth',
 ] as const;
 
+/** Longest name of an image that is looked at, in characters: no valid one is longer. */
+const MAX_IMAGE_NAME = 512;
+
 const MAX_REPLICAS = 10_000;
+
+/**
+ * Longest container of one service, in characters of JSON: every replica's is sent to its host, in frames that have a
+ * limit (`MAX_CONTROL_FRAME_BYTES`).
+ */
+const MAX_CONTAINER_CHARACTERS = 128 * 1024;
 
 /** One member of `services`. The answer is used only when the source has no findings. */
 export function readService(source: ComposeSource, entry: Entry): ServiceSpec | undefined {
@@ -36,19 +47,23 @@ export function readService(source: ComposeSource, entry: Entry): ServiceSpec | 
   const command = read('command', readCommand);
   const entrypoint = read('entrypoint', readCommand);
   const healthcheck = read('healthcheck', readHealthcheck);
+  const container: ContainerSpec = {
+    image: image ?? '',
+    ...(command === undefined ? {} : { command }),
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+    environment: read('environment', (_, at) => readVariables(source, at, 'refused')) ?? {},
+    labels: read('labels', (_, at) => readVariables(source, at, '')) ?? {},
+    ports: read('ports', readPorts) ?? [],
+    restart: read('restart', readRestart) ?? { kind: 'unless-stopped' },
+    ...(healthcheck === undefined ? {} : { healthcheck }),
+  };
+  if (JSON.stringify(container).length > MAX_CONTAINER_CHARACTERS) {
+    source.fail(entry, `this service is over the limit of ${MAX_CONTAINER_CHARACTERS} characters`, entry.keyNode);
+  }
   return {
     name: entry.key,
     replicas: read('deploy', readReplicas) ?? 1,
-    container: {
-      image: image ?? '',
-      ...(command === undefined ? {} : { command }),
-      ...(entrypoint === undefined ? {} : { entrypoint }),
-      environment: read('environment', (_, at) => readVariables(source, at, 'refused')) ?? {},
-      labels: read('labels', (_, at) => readVariables(source, at, '')) ?? {},
-      ports: read('ports', readPorts) ?? [],
-      restart: read('restart', readRestart) ?? { kind: 'unless-stopped' },
-      ...(healthcheck === undefined ? {} : { healthcheck }),
-    },
+    container,
     onDisconnect: read('x-berth', readOnDisconnect) ?? { kind: 'replace-after', afterMs: 60_000 },
   };
 }
@@ -58,8 +73,13 @@ function readImage(source: ComposeSource, service: Entry, at: Entry | undefined)
     return source.fail(service, 'image is needed; images are not built from a Compose file', service.keyNode);
   }
   const image = source.text(at, 'the name of an image');
-  if (image === undefined || /^[A-Za-z0-9][\w.:@/-]{0,511}$/.test(image)) return image;
-  return source.fail(at, `${JSON.stringify(image.slice(0, 80))} is not the name of an image`);
+  if (image === undefined || /^sha256:[0-9a-f]{64}$/.test(image)) return image;
+  try {
+    parseReference(image.slice(0, MAX_IMAGE_NAME));
+    return image;
+  } catch (error) {
+    return source.fail(at, errorText(error));
+  }
 }
 
 function readReplicas(source: ComposeSource, deploy: Entry): number | undefined {

@@ -20,7 +20,9 @@ export function readVariables(source: ComposeSource, place: Place, bare: '' | 'r
   const found = source.isList(place) ? readList(source, place) : readMapping(source, place);
   const values = new Map<string, string>();
   for (const { at, name, value } of found) {
-    if (name === '' || /[=\0]/.test(name)) source.fail(at, `${JSON.stringify(name)} is not a name`);
+    // Readers of JSON drop a `__proto__`: the host's digest of its assignment would never be the control plane's.
+    if (name === '' || name === '__proto__' || /[=\0]/.test(name))
+      source.fail(at, `${JSON.stringify(name)} is not a name`);
     else if (value !== undefined) values.set(name, value);
     else if (bare === '') values.set(name, '');
     else source.fail(at, `${name} has no value; values are not taken from a shell, write one ("" for an empty one)`);

@@ -1,7 +1,18 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type Pair,
+} from 'yaml';
 import { BerthError, type ErrorLocation } from '#shared/errors.ts';
+import { findExcess } from './excess.ts';
 import { unescapeDollars } from './interpolation.ts';
-import { excessiveNesting } from './nesting.ts';
 import { suggest } from './suggest.ts';
 
 /** Findings that one answer names at most; a file with more has them found in the next round. */
@@ -10,8 +21,14 @@ const MAX_FINDINGS = 20;
 /** Longest text of a finding, in characters: it may quote a key of any length. */
 const MAX_MESSAGE = 400;
 
-/** Aliases followed and members merged at most in one file, so that a small file cannot make much work. */
-const MAX_EXPANSION = 100_000;
+/**
+ * Characters that are read of one file at most, also those that aliases and merges repeat, so that a small file cannot
+ * make much work. It is some times the longest file that is accepted.
+ */
+const MAX_READ = 4_000_000;
+
+/** What each key, item, alias and merge counts in characters beside its text. */
+const NODE_COST = 16;
 
 /** A place in the file: `path` is its keys, as in `services.web.ports[0]`. */
 export interface Place {
@@ -36,11 +53,13 @@ export class ComposeSource {
   readonly #lines = new LineCounter();
   readonly #findings: ErrorLocation[] = [];
   readonly #file: string;
-  #expansion = 0;
+  readonly #targets: ReadonlyMap<Node, Node>;
+  #read = 0;
 
   constructor(text: string, file: string) {
     this.#file = file;
     this.#document = this.#parse(text);
+    this.#targets = aliasTargets(this.#document);
     for (const { pos, message } of this.#document.errors.slice(0, MAX_FINDINGS)) {
       this.#note(pos[0], `not YAML: ${message}`);
     }
@@ -50,10 +69,14 @@ export class ComposeSource {
   /** Keys that are there twice are found by `entries`: the parser's own look for them is quadratic. */
   #parse(text: string): Document.Parsed {
     const options = { lineCounter: this.#lines, prettyErrors: false, version: '1.2', merge: true } as const;
-    const deep = excessiveNesting(text);
-    if (deep === undefined) return parseDocument(text, { ...options, uniqueKeys: false });
-    parseDocument(text.slice(0, deep).replaceAll(/[^\n]/g, ' '), options); // counts the lines up to there
-    this.#note(deep, 'not YAML that can be read: nested too deeply');
+    const excess = findExcess(text);
+    if (excess === undefined) return parseDocument(text, { ...options, uniqueKeys: false });
+    const { offset, message } = excess;
+    this.#lines.addNewLine(0);
+    for (let at = text.indexOf('\n'); at >= 0 && at < offset; at = text.indexOf('\n', at + 1)) {
+      this.#lines.addNewLine(at + 1);
+    }
+    this.#note(offset, message);
     throw this.#error(this.#findings);
   }
 
@@ -105,8 +128,8 @@ export class ComposeSource {
   #follow(place: Place): Place {
     let { node } = place;
     while (isAlias(node)) {
-      this.#expand(place, 1);
-      const target = node.resolve(this.#document);
+      this.#spend(place, 0);
+      const target: Node | undefined = this.#targets.get(node);
       if (target === undefined) {
         this.fail(place, `the alias *${node.source} has no anchor`);
         throw new TooMany();
@@ -116,9 +139,9 @@ export class ComposeSource {
     return { node, path: place.path };
   }
 
-  #expand(place: Place, count: number): void {
-    this.#expansion += count;
-    if (this.#expansion <= MAX_EXPANSION) return;
+  #spend(place: Place, characters: number): void {
+    this.#read += NODE_COST + characters;
+    if (this.#read <= MAX_READ) return;
     this.fail(place, 'the file grows too much by its aliases and merges');
     throw new TooMany();
   }
@@ -155,6 +178,7 @@ export class ComposeSource {
     const found = new Map<string, Entry>();
     const merged: Entry[] = [];
     for (const pair of node.items as Pair<Node, Node | null>[]) {
+      this.#spend(place, 0);
       const key = isScalar(pair.key) && typeof pair.key.value !== 'symbol' ? String(pair.key.value) : undefined;
       if (isScalar(pair.key) && typeof pair.key.value === 'symbol') merged.push(...this.#merge(place, pair.value));
       else if (key === undefined) this.fail(place, 'a key must be a text', pair.key);
@@ -167,14 +191,10 @@ export class ComposeSource {
   }
 
   #merge(place: Place, node: Node | null): Entry[] {
-    this.#expand(place, 1); // a mapping that merges itself must come to an end
+    this.#spend(place, 0); // a mapping that merges itself must come to an end
     const source = this.#follow({ node, path: place.path }).node;
     const sources = isSeq(source) ? (source.items as Node[]) : [source];
-    return sources.flatMap((one) => {
-      const entries = this.entries({ node: one, path: place.path }, 'a mapping to merge') ?? [];
-      this.#expand(place, entries.length);
-      return entries;
-    });
+    return sources.flatMap((one) => this.entries({ node: one, path: place.path }, 'a mapping to merge') ?? []);
   }
 
   /** The members of a mapping by key; each other one is a finding that names what is supported. */
@@ -193,7 +213,10 @@ export class ComposeSource {
   list(place: Place, expected: string): Place[] | undefined {
     const { node } = this.#follow(place);
     if (!isSeq(node)) return this.#wrongType(place, expected);
-    return (node.items as Node[]).map((item, index) => ({ node: item, path: `${place.path}[${index}]` }));
+    return (node.items as Node[]).map((item, index) => {
+      this.#spend(place, 0);
+      return { node: item, path: `${place.path}[${index}]` };
+    });
   }
 
   /** A text, with `$$` made `$`; a number is none. */
@@ -217,6 +240,7 @@ export class ComposeSource {
   }
 
   #clean(place: Place, value: string): string | undefined {
+    this.#spend(place, value.length);
     if (value.includes('\0')) return this.fail(place, 'a text must not hold a NUL character');
     const unescaped = unescapeDollars(value);
     if (unescaped.kind === 'plain') return unescaped.text;
@@ -238,6 +262,21 @@ export class ComposeSource {
     if (!isScalar(node) || typeof node.value !== 'boolean') return this.#wrongType(place, 'true or false');
     return node.value;
   }
+}
+
+/** What each alias stands for: the node that had its anchor last. All in one pass, where the parser's own is one each. */
+function aliasTargets(document: Document.Parsed): ReadonlyMap<Node, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Node, Node>();
+  visit(document, {
+    Node(_key, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target !== undefined) targets.set(node, target);
+      } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
 }
 
 function scalarText(value: unknown): string {

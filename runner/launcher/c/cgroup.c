@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/bpf.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -87,8 +89,11 @@ int cgroup_create(const char *root, const char *path, struct strings controllers
 
 int cgroup_open(const char *root, const char *path, struct cgroup *cgroup, struct report *report) {
     const char *rest = path;
-    int parent = open_root(root, report);
-    if (parent < 0) return -1;
+    struct report why;
+    int parent = open_root(root, &why);
+    /* A hierarchy that is mounted elsewhere since the host was started again holds nothing of before. */
+    if (parent < 0 && (why.error == ENOENT || why.error == EINVAL)) return 1;
+    if (parent < 0) return *report = why, -1;
     while (next_component(&rest, cgroup->name)) {
         int next = openat(parent, cgroup->name, DIRECTORY_FLAGS);
         int error = errno;
@@ -103,6 +108,28 @@ int cgroup_open(const char *root, const char *path, struct cgroup *cgroup, struc
     }
     close(parent);
     return fail(report, EINVAL, "open cgroup", path);
+}
+
+/*
+ * cgroup v2 has no devices controller, a program on the cgroup is it. BPF_F_ALLOW_MULTI: all programs from here to the root
+ * must agree. It goes away with the cgroup.
+ */
+int cgroup_control_devices(const struct cgroup *cgroup, const struct device_program_operation *program,
+                           struct report *report) {
+    union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                           .insns = (uint64_t)(uintptr_t)program->instructions,
+                           .insn_cnt = program->count,
+                           .license = (uint64_t)(uintptr_t)"Apache-2.0"};
+    int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+    if (fd < 0) return fail(report, errno, "load device program of cgroup", cgroup->name);
+    union bpf_attr attach = {.target_fd = (uint32_t)cgroup->directory,
+                             .attach_bpf_fd = (uint32_t)fd,
+                             .attach_type = BPF_CGROUP_DEVICE,
+                             .attach_flags = BPF_F_ALLOW_MULTI};
+    long result = syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach));
+    int error = errno;
+    close(fd);
+    return result < 0 ? fail(report, error, "attach device program to cgroup", cgroup->name) : 0;
 }
 
 /* A counter of a flat keyed file (`oom_kill 1`), the format of every cgroup v2 event file. */

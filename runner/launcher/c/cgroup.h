@@ -14,6 +14,9 @@ int cgroup_create(const char *root, const char *path, struct strings controllers
                   struct report *report);
 /* Opens what an earlier launch left; 1 when there is nothing. */
 int cgroup_open(const char *root, const char *path, struct cgroup *cgroup, struct report *report);
+/* From now on the processes in it reach the devices that the program allows, and no others. */
+int cgroup_control_devices(const struct cgroup *cgroup, const struct device_program_operation *program,
+                           struct report *report);
 bool cgroup_oom_killed(const struct cgroup *cgroup);
 /* Kills every process in it and removes it, children first. Waits a bounded time for the processes to be gone. */
 int cgroup_remove(const struct cgroup *cgroup, struct report *report);

@@ -88,6 +88,11 @@ static void decode_host(struct reader *r, struct operation *o) {
         o->rlimit.soft = get_u64(r);
         o->rlimit.hard = get_u64(r);
         break;
+    case OP_DEVICE_PROGRAM:
+        o->device_program.count = get_u32(r);
+        if (o->device_program.count == 0 || o->device_program.count > MAX_INSTRUCTIONS) r->bad = true;
+        o->device_program.instructions = take(r, r->bad ? 0 : (size_t)o->device_program.count * 8);
+        break;
     default: r->bad = true;
     }
 }
@@ -196,7 +201,7 @@ bool check_operations(struct reader *reader, struct reader *list, uint32_t *coun
 bool check_plan(const uint8_t *bytes, size_t size, struct plan *plan) {
     struct reader reader = {.at = bytes, .left = size};
     if (get_u32(&reader) != PLAN_MAGIC) return false;
-    return check_operations(&reader, &plan->host, &plan->host_count, OP_SHIM, OP_RLIMIT) &&
+    return check_operations(&reader, &plan->host, &plan->host_count, OP_SHIM, OP_DEVICE_PROGRAM) &&
            check_operations(&reader, &plan->container, &plan->container_count, OP_CGROUP_NAMESPACE, OP_EXEC) &&
            reader.left == 0;
 }

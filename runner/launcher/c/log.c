@@ -34,9 +34,14 @@ static void flush(struct log *log) {
         if (written <= 0) break;
         done += (size_t)written;
     }
-    /* Half an entry would spoil the next one too, so it is taken back. */
-    if (done < log->used && done > 0 && log->fd >= 0) (void)!ftruncate(log->fd, (off_t)log->size);
-    if (done == log->used) log->size += done;
+    if (done == log->used) {
+        log->size += done;
+    } else if (log->fd >= 0) {
+        /* Half an entry would spoil the next one too, so it is taken back, also when its head was written before. */
+        if (log->entry < log->size) log->size = log->entry;
+        (void)!ftruncate(log->fd, (off_t)log->size);
+        log->torn = true;
+    }
     log->used = 0;
 }
 
@@ -57,6 +62,7 @@ static void rotate(struct log *log) {
 }
 
 static void put(struct log *log, const char *text, size_t length) {
+    if (log->torn) return;
     memcpy(log->out + log->used, text, length);
     log->used += length;
 }
@@ -99,11 +105,15 @@ static void put_entry(struct log *log, struct log_stream *stream) {
     char tail[96];
     struct timespec now;
     struct tm parts;
-    if (log->max_bytes && log->size + log->used >= log->max_bytes) {
+    if (log->fd < 0) {
+        open_file(log); /* after a rotation that could not: to rotate again would only lose the older files */
+    } else if (log->max_bytes && log->size + log->used >= log->max_bytes) {
         flush(log);
         rotate(log);
     }
     if (log->used + stream->length * 6 + 128 > sizeof(log->out)) flush(log);
+    log->entry = log->size + log->used;
+    log->torn = false;
     put(log, head, sizeof(head) - 1);
     for (size_t i = 0; i < stream->length;) {
         if (log->used + 128 > sizeof(log->out)) flush(log);

@@ -18,6 +18,8 @@ struct log {
     int directory, fd;
     uint64_t size, max_bytes;
     uint32_t max_files;
+    uint64_t entry; /* where in the file the last entry begins */
+    bool torn;      /* a part of it could not be written: the rest is discarded */
     size_t used;
     char out[LOG_OUT];
 };

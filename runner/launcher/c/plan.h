@@ -12,6 +12,7 @@
 #define MAX_OPERATIONS 4096u
 #define MAX_STRINGS 16384u
 #define MAX_STRING (128u * 1024)
+#define MAX_INSTRUCTIONS 4096u
 
 enum operation_kind {
     /* Performed by the shim, on the host. */
@@ -24,6 +25,7 @@ enum operation_kind {
     OP_SECCOMP,
     OP_SECURITY,
     OP_RLIMIT,
+    OP_DEVICE_PROGRAM,
     /* Performed by the child, on its way into the container. */
     OP_CGROUP_NAMESPACE = 32,
     OP_OVERLAY,
@@ -97,6 +99,11 @@ struct security_operation {
     uint64_t bounding, permitted, effective;
     uint32_t no_new_privileges;
 };
+/* A BPF program of the kind CGROUP_DEVICE: `count` instructions of eight bytes. */
+struct device_program_operation {
+    const uint8_t *instructions;
+    uint32_t count;
+};
 struct user_operation {
     const char *user;
     struct strings groups;
@@ -130,6 +137,7 @@ struct operation {
         struct device_operation device;
         struct rlimit_operation rlimit;
         struct security_operation security;
+        struct device_program_operation device_program;
         struct user_operation user;
         struct exec_operation exec;
     };

@@ -51,7 +51,8 @@ int receive_report(int socket, struct report *report, int *fd) {
     ssize_t size;
     do {
         size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
+        /* ECONNRESET is told once, when the other end has gone with something of ours unread; what it said follows. */
+    } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     *fd = -1;
     if (size < 0) return errno == EAGAIN ? -1 : 0;
     if (size != (ssize_t)sizeof(*report)) return 0;

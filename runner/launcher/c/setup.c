@@ -42,6 +42,7 @@ static int perform_host(struct launch *launch, const struct operation *o, struct
     case OP_CGROUP_FILE:
         if (write_file_at(launch->cgroup.directory, o->pair.name, o->pair.value) == 0) return 0;
         return fail(report, errno, "write cgroup file", o->pair.name);
+    case OP_DEVICE_PROGRAM: return cgroup_control_devices(&launch->cgroup, &o->device_program, report);
     case OP_NAMESPACES: launch->namespaces = o->number; return 0;
     case OP_LINK:
         if (launch->link_count == MAX_LINKS) return fail(report, E2BIG, "create link", o->link.host_name);
@@ -78,6 +79,16 @@ static int open_socket(struct launch *launch, struct report *report) {
         listen(launch->listener, 64) < 0)
         return fail(report, errno, "bind shim socket in", launch->shim.state_directory);
     return chdir("/") < 0 ? fail(report, errno, "enter", "/") : 0;
+}
+
+/* Takes the place on the disk that the exit report will need: a disk that is full by then must not cost the exit code. */
+static int reserve_exit(const struct launch *launch, struct report *report) {
+    static const char blank[128] = "";
+    int fd = openat(launch->state, EXIT_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    ssize_t written = fd < 0 ? -1 : write(fd, blank, sizeof(blank));
+    int error = written < 0 ? errno : ENOSPC;
+    if (fd >= 0) close(fd);
+    return written == sizeof(blank) ? 0 : fail(report, error, "reserve exit report in", launch->shim.state_directory);
 }
 
 int make_pipes(bool with_stdin, int ours[3], int theirs[3]) {
@@ -132,11 +143,12 @@ static int start_child(struct launch *launch, const struct plan *plan, struct re
     return launch->pid < 0 ? fail(report, error, "clone", "first process") : 0;
 }
 
-static void set_oom_score(const struct launch *launch, int notify) {
+void set_oom_score(const struct launch *launch, pid_t pid, int notify) {
     char path[64], value[16];
-    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", launch->pid);
+    if (!launch->set_oom_score) return;
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
     snprintf(value, sizeof(value), "%d", launch->oom_score);
-    if (write_file_at(AT_FDCWD, path, value) == 0) return;
+    if (write_file_at(AT_FDCWD, path, value) == 0 || notify < 0) return;
     struct report warning;
     fail(&warning, errno, "set oom_score_adj to", value);
     warning.kind = REPORT_WARNING;
@@ -149,6 +161,17 @@ static int make_links(struct launch *launch, struct report *report) {
     if (launch->link_count && send(launch->sync, "", 1, MSG_NOSIGNAL) < 0)
         return fail(report, errno, "tell the child about", "links");
     return 0;
+}
+
+/* A child that has failed by itself takes its network namespace with it: what it said is the reason then, not the link's. */
+static void prefer_word_of_child(const struct launch *launch, struct report *report) {
+    struct report message;
+    int fd;
+    fcntl(launch->sync, F_SETFL, O_NONBLOCK);
+    while (receive_report(launch->sync, &message, &fd) == 1) {
+        if (fd >= 0) close(fd);
+        if (message.kind == REPORT_FAILED) *report = message;
+    }
 }
 
 /* Until the child's end closes by execve. A death before it said REPORT_EXEC is a failure too. */
@@ -182,12 +205,12 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
     for (uint32_t i = 0; i < plan->host_count; i++) {
         if (!decode_operation(&host, &operation)) return fail(report, EINVAL, "decode", "plan");
         if (perform_host(launch, &operation, report) < 0) return -1;
-        if (operation.kind == OP_SHIM && open_socket(launch, report) < 0) return -1;
+        if (operation.kind == OP_SHIM && (open_socket(launch, report) < 0 || reserve_exit(launch, report) < 0)) return -1;
     }
     if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
     if (start_child(launch, plan, report) < 0) return -1;
-    if (launch->set_oom_score) set_oom_score(launch, notify);
-    if (make_links(launch, report) < 0) return -1;
+    set_oom_score(launch, launch->pid, notify);
+    if (make_links(launch, report) < 0) return prefer_word_of_child(launch, report), -1;
     if (await_exec(launch, notify, report) < 0) return -1;
     if (launch->terminal >= 0) fcntl(launch->terminal, F_SETFL, O_NONBLOCK);
     return 0;
@@ -202,5 +225,7 @@ void launch_undo(struct launch *launch) {
     }
     for (size_t i = 0; i < launch->link_count; i++) link_remove(launch->links[i].host_name, &ignored);
     if (launch->cgroup.directory >= 0) cgroup_remove(&launch->cgroup, &ignored);
-    if (launch->state >= 0) unlinkat(launch->state, SOCKET_NAME, 0);
+    if (launch->state < 0) return;
+    unlinkat(launch->state, SOCKET_NAME, 0);
+    unlinkat(launch->state, EXIT_NEW, 0);
 }

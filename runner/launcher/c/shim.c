@@ -79,10 +79,10 @@ static void place_exit(const struct process *process) {
     char text[128];
     int length = snprintf(text, sizeof(text), "{\"exitCode\":%d,\"oomKilled\":%s,\"finishedAtMs\":%lld}\n", process->code,
                           shim.oom_killed ? "true" : "false", (long long)shim.finished_ms);
-    int fd = openat(shim.launch.state, EXIT_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(shim.launch.state, EXIT_NEW, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return;
-    if (write(fd, text, (size_t)length) == length &&
-        renameat(shim.launch.state, EXIT_NAME ".new", shim.launch.state, EXIT_NAME) == 0)
+    if (write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0 &&
+        renameat(shim.launch.state, EXIT_NEW, shim.launch.state, EXIT_NAME) == 0)
         shim.unsynced_exit = fd;
     else
         close(fd);
@@ -154,7 +154,7 @@ static void dispatch(uint64_t tag, uint32_t events) {
     struct process *process = &shim.processes[kind == SOURCE_CONNECTION || kind == SOURCE_LISTENER ? 0 : index];
     struct connection *connection = &shim.connections[kind == SOURCE_CONNECTION ? index : 0];
     switch (kind) {
-    case SOURCE_LISTENER: connection_accept(); break;
+    case SOURCE_LISTENER: break; /* see loop */
     case SOURCE_CONNECTION:
         if (connection->used && events & EPOLLOUT) connection_flush(connection);
         if (connection->used && events & EPOLLIN && !connection->blocked) connection_read(connection);
@@ -199,7 +199,15 @@ static void loop(void) {
         int64_t wait = deadline ? deadline - monotonic_ms() : shim.ended ? STALL_MS : -1;
         if (deadline && wait < 0) wait = 0;
         int count = epoll_wait(shim.epoll, events, ARRAY_SIZE(events), (int)(wait > 1000000 ? 1000000 : wait));
-        for (int i = 0; i < count; i++) dispatch(events[i].data.u64, events[i].events);
+        /* New connections last: one must not get, with the place of one that was closed just now, its events too. */
+        bool accept = false;
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.u64 >> 32 == SOURCE_LISTENER)
+                accept = true;
+            else
+                dispatch(events[i].data.u64, events[i].events);
+        }
+        if (accept) connection_accept();
     }
 }
 

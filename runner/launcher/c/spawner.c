@@ -116,18 +116,18 @@ static void begin(uint32_t kind, uint32_t id, const uint8_t *payload, size_t siz
         fail(&report, errno, "create", "pair");
         return answer(id, &report);
     }
-    pid_t pid = fork();
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)slot + 1};
+    /* Before the fork: a worker that could not be heard would leave its request without an answer. */
+    pid_t pid = epoll_ctl(epoll, EPOLL_CTL_ADD, pair[0], &event) < 0 ? -1 : fork();
     if (pid == 0) work(kind, payload, size, pair[1], self);
     int error = errno;
     close(pair[1]);
     if (pid < 0) {
         close(pair[0]);
-        fail(&report, error, "fork", "worker");
+        fail(&report, error, "start", "worker");
         return answer(id, &report);
     }
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)slot + 1};
     workers[slot] = (struct worker){.socket = pair[0], .id = id};
-    epoll_ctl(epoll, EPOLL_CTL_ADD, pair[0], &event);
 }
 
 /* Warnings are passed on; anything else, or the worker's death without a word, is the answer. */

@@ -1,31 +1,34 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { run, type CommandResult } from './command.ts';
+import { run, runOk, type CommandResult } from './command.ts';
 import { removeCgroups } from './containers.ts';
 import { Daemon } from './daemon.ts';
 import { createPlayground, type Machine, type Playground } from './playground.ts';
 
-const repository = join(import.meta.dirname, '..', '..');
+const repository = join(import.meta.dirname, '..', '..', '..');
 const berth = join(repository, 'bin', 'berth');
 const CONTROL_PLANE_PORT = 7700;
 const TAIL_LINES = 40;
 const TAG_LENGTH = 5;
 const CGROUP_DEADLINE_MS = 10_000;
 
-/** A host of the demo: a pretended machine, and the data root of its runner. */
+/** A host: a pretended machine, and the data root of its runner. */
 export interface Host extends Machine {
   readonly name: string;
   readonly dataRoot: string;
+  /** The runner's Docker API. */
+  readonly socketPath: string;
 }
 
 /**
- * Everything that the demo makes on this machine. Disposing of it undoes all, in the reverse order, also when only a
- * part has come to be.
+ * A cluster of real programs on this machine, for the demo and for tests: a control plane and two hosts in network
+ * namespaces. Disposing of it undoes all, in the reverse order, also when only a part has come to be.
  */
 export class Stage implements AsyncDisposable {
-  /** In the name of everything that the demo makes. */
+  /** In the name of everything that is made. */
   readonly tag: string;
   readonly directory: string;
   readonly url: string;
@@ -41,10 +44,7 @@ export class Stage implements AsyncDisposable {
     this.tag = tag;
     this.directory = directory;
     this.url = `http://${playground.address}:${CONTROL_PLANE_PORT}`;
-    this.hosts = [
-      { ...a, name: 'alpha', dataRoot: join(directory, 'alpha') },
-      { ...b, name: 'beta', dataRoot: join(directory, 'beta') },
-    ];
+    this.hosts = [hostOn(a, 'alpha', directory), hostOn(b, 'beta', directory)];
     this.#playground = playground;
     this.#signal = signal;
     const { BERTH_URL: _url, BERTH_TOKEN: _token, ...inherited } = process.env;
@@ -57,7 +57,7 @@ export class Stage implements AsyncDisposable {
   }
 
   static async create(signal: AbortSignal): Promise<Stage> {
-    const directory = await mkdtemp(join(tmpdir(), 'berth-demo-'));
+    const directory = await mkdtemp(join(tmpdir(), 'berth-stage-'));
     try {
       const tag = directory
         .slice(-TAG_LENGTH)
@@ -74,25 +74,25 @@ export class Stage implements AsyncDisposable {
     return join(this.directory, 'config.json');
   }
 
-  /** Texts that are in every trace of this demo: for `expectNoResidue`. */
+  /** Texts that are in every trace of it: for `expectNoResidue`. */
   get marks(): readonly string[] {
-    return [this.directory, `berth-demo-${this.tag}`, `bd${this.tag}`, ...this.#instances];
+    return [this.directory, `berth-stage-${this.tag}`, `bd${this.tag}`, ...this.#instances];
   }
 
   #instances: readonly string[] = [];
 
-  /** The control plane: in Node, or (`edge`) the Worker in its runtime, on this machine. */
-  startControlPlane(edge: boolean): Daemon {
+  /** The control plane: in Node, or (`edge`) the Worker in its runtime, on this machine; `options` are further ones. */
+  startControlPlane(edge: boolean, ...options: readonly string[]): Daemon {
     const listen = new URL(this.url).host;
     const program: [string, ...string[]] = edge
       ? [process.execPath, join(repository, 'control-plane/dev/edge.ts')]
       : [berth, 'control-plane'];
-    return this.#start('control-plane', [...program, '--listen', listen, '--data', join(this.directory, 'cluster')]);
+    const data = join(this.directory, 'cluster');
+    return this.#start('control-plane', [...program, '--listen', listen, '--data', data, ...options]);
   }
 
   /** A runner, in the network namespace of its machine. `nsenter` becomes the program: its pid is the runner's. */
   startRunner(host: Host): Daemon {
-    const socket = join(this.directory, `${host.name}.sock`);
     return this.#start(`runner-${host.name}`, [
       ...this.#on(host),
       berth,
@@ -100,7 +100,7 @@ export class Stage implements AsyncDisposable {
       '--data-root',
       host.dataRoot,
       '--socket',
-      socket,
+      host.socketPath,
     ]);
   }
 
@@ -109,9 +109,19 @@ export class Stage implements AsyncDisposable {
     return run([...this.#on(host), berth, ...args], { environment: this.#environment, signal: this.#signal });
   }
 
-  /** Runs the client on this machine, with the demo's own configuration, in the repository. */
+  /** Plugs a host's only cable in or out. */
+  async plug(host: Host, connected: boolean): Promise<void> {
+    await runOk(['ip', 'link', 'set', host.link, connected ? 'up' : 'down']);
+  }
+
+  /** Runs the client on this machine, with its own configuration, in the repository. */
   berth(...args: readonly string[]): Promise<CommandResult> {
     return run([berth, ...args], { environment: this.#environment, signal: this.#signal, directory: repository });
+  }
+
+  /** The client as a process that is not waited for; what it reads and writes is piped. */
+  spawnBerth(...args: readonly string[]): ChildProcessWithoutNullStreams {
+    return spawn(berth, args, { env: this.#environment, cwd: repository });
   }
 
   /** @throws Error when a daemon has ended by itself */
@@ -152,6 +162,10 @@ export class Stage implements AsyncDisposable {
     this.#daemons.set(name, daemon);
     return daemon;
   }
+}
+
+function hostOn(machine: Machine, name: string, directory: string): Host {
+  return { ...machine, name, dataRoot: join(directory, name), socketPath: join(directory, `${name}.sock`) };
 }
 
 /** The instance id that a runner keeps in its database; it names its cgroup. The runner has ended. */

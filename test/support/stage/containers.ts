@@ -30,7 +30,8 @@ export async function removeCgroups(instance: string, signal: AbortSignal): Prom
   }
 }
 
-async function unifiedRoot(): Promise<string | undefined> {
+/** Where the cgroup v2 hierarchy is mounted. */
+export async function unifiedRoot(): Promise<string | undefined> {
   const table = await readFile('/proc/self/mountinfo', 'utf8');
   return table
     .split('\n')

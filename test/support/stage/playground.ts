@@ -6,6 +6,8 @@ export interface Machine {
   readonly namespace: string;
   /** Its address on the wire between the machines, and from here. */
   readonly address: string;
+  /** The name of the link's end on this machine. */
+  readonly link: string;
 }
 
 /** Two pretended machines and the wire between them and this one: a bridge here, a veth pair to each. */
@@ -16,13 +18,13 @@ export interface Playground extends AsyncDisposable {
 }
 
 /**
- * Makes the machines `berth-demo-TAG-a` and `-b`. The wire gets a /24 of 10.0.0.0/8 that no route here covers. No
+ * Makes the machines `berth-stage-TAG-a` and `-b`. The wire gets a /24 of 10.0.0.0/8 that no route here covers. No
  * packet is forwarded for them by this machine: they reach what listens on `address`, and each other.
  */
 export async function createPlayground(tag: string): Promise<Playground> {
   const prefix = await freePrefix();
   const bridge = `bd${tag}`;
-  const names = ['a', 'b'].map((letter) => ({ letter, namespace: `berth-demo-${tag}-${letter}` }));
+  const names = ['a', 'b'].map((letter) => ({ letter, namespace: `berth-stage-${tag}-${letter}` }));
   const dispose = async (): Promise<void> => {
     for (const { letter, namespace } of names) {
       await run(['ip', 'link', 'del', `bd${tag}${letter}`]);
@@ -54,7 +56,7 @@ async function addMachine(bridge: string, link: string, namespace: string, addre
   await runOk(['ip', '-n', namespace, 'link', 'set', 'lo', 'up']);
   await runOk(['ip', '-n', namespace, 'address', 'add', `${address}/24`, 'dev', 'eth0']);
   await runOk(['ip', '-n', namespace, 'link', 'set', 'eth0', 'up']);
-  return { namespace, address };
+  return { namespace, address, link };
 }
 
 /** The first three numbers of a /24 below 10.0.0.0/8 that overlaps no route of this machine but the default. */

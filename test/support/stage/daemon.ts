@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 
 const STOP_TIMEOUT_MS = 15_000;
 
-/** A long-running program of the demo, in a process group of its own, its output in a file. */
+/** A long-running program of a stage, in a process group of its own, its output in a file. */
 export class Daemon implements AsyncDisposable {
   readonly name: string;
   readonly logPath: string;
@@ -17,7 +17,7 @@ export class Daemon implements AsyncDisposable {
     this.logPath = logPath;
     const [program, ...args] = argv;
     const log = openSync(logPath, 'a', 0o600);
-    // Detached: an interrupt from the terminal is for the demo alone, which then stops its daemons in order.
+    // Detached: an interrupt from the terminal is for the stage's owner alone, which then stops its daemons in order.
     this.#child = spawn(program, args, { stdio: ['ignore', log, log], detached: true, env: environment });
     closeSync(log);
     this.#ended = once(this.#child, 'exit').catch(() => {}); // a spawn that failed has ended too; `assertAlive` tells
