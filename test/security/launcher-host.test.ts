@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, openSync, closeSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync, openSync, closeSync, copyFileSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { binary, isAlive, Laboratory, until } from '../launcher/fixture.ts';
@@ -118,11 +119,15 @@ test('CVE-2020-15257: the shim closes a connection whose peer is neither root no
     socket.on('connect', () => { const hello = Buffer.alloc(12); hello.writeUInt32LE(1, 4); socket.write(hello); });
     let got = 0; socket.on('data', (chunk) => { got += chunk.length; });
     socket.on('error', () => {}); socket.on('close', () => { console.log('answered ' + got); });`;
-  const child = spawn(process.execPath, ['-e', attempt], { cwd: request.stateDirectory, uid: 12345, gid: 12345 });
+  // A copy: another user may not be able to reach the one in this checkout.
+  const program = `${laboratory.directory}/node`;
+  copyFileSync(process.execPath, program);
+  const child = spawn(program, ['-e', attempt], { cwd: request.stateDirectory, uid: 12345, gid: 12345 });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  await new Promise((closed) => child.on('close', closed));
+  await once(child, 'close');
+  rmSync(program);
   expect(out).toBe('answered 0\n');
   for (const directory of directories) chmodSync(directory, 0o700);
   await shim.signal(9);
