@@ -49,7 +49,7 @@ const methods = {
     database.exec(`create temp trigger refuse before update on main.containers when new.state in (${list})
       begin select raise(abort, 'database or disk is full'); end`);
   },
-  clear: () => host.clear(),
+  clear: () => host.removeTraces(),
 } as const;
 export type EngineMethods = typeof methods;
 

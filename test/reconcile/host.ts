@@ -10,7 +10,8 @@ import { openDataRootEngine } from '../support/data-root-engine.ts';
 import { serveCalls } from '../support/serve-calls.ts';
 
 await using host = await openDataRootEngine(process.argv[2] ?? '');
-const { database, engine, images, log } = host;
+const { database, engine, images } = host;
+const log = (level: string, message: string): void => void process.stderr.write(`${level}: ${message}\n`);
 const reconciler = await createReconciler({ database, engine, images, clock: Date.now, log });
 const abort = new AbortController();
 const run = reconciler.run({ signal: abort.signal });
@@ -29,7 +30,7 @@ const methods = {
     await using session = await engine.exec(id, { args, ...defaults });
     return text(session.stdout);
   },
-  clear: () => host.clear(),
+  clear: () => host.removeTraces(),
 } as const;
 export type HostMethods = typeof methods;
 
