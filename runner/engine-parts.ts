@@ -60,7 +60,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const network = upper.use(await createNetwork({ database, launcher, instance }));
+  const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
   const engine = upper.use(
