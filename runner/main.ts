@@ -12,8 +12,8 @@ const JOIN_TIMEOUT_MS = 30_000;
 const SETTLED_MS = 2000;
 
 /**
- * `berth runner`: the daemon of one host, until SIGTERM or SIGINT; its containers outlive it. `berth runner join` only
- * enrols the host.
+ * `berth runner`: the daemon of one host, until SIGTERM or SIGINT; its containers outlive it. `berth runner join`
+ * only enrols the host, `berth runner leave` takes its runner down for good.
  *
  * @returns the exit code: 0, 2 for a wrong command line or input, 1 for everything else that failed
  */

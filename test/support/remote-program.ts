@@ -5,6 +5,9 @@ import type { CallTable } from './serve-calls.ts';
 
 type Answer = { n: number; result: unknown } | { n: number; code: string; message: string };
 
+/** A call that the program did not answer, because it had ended or was killed. */
+export class ProgramEnded extends Error {}
+
 /**
  * A program of the tests in a process and network namespace of its own, called over pipes (`serveCalls`); a test may kill it
  * at any time.
@@ -16,6 +19,7 @@ export class RemoteProgram<Table extends CallTable<Table>> implements AsyncDispo
   readonly #child: ChildProcess;
   readonly #exit: Promise<unknown>;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  #ended: ProgramEnded | undefined;
   #count = 0;
 
   /**
@@ -33,7 +37,8 @@ export class RemoteProgram<Table extends CallTable<Table>> implements AsyncDispo
     ready.promise.catch(() => undefined); // a test that killed it may not ask any more
     this.ready = ready.promise;
     this.#exit = once(child, 'exit').then(() => {
-      const ended = new Error(`${program.pathname} ended`);
+      const ended = new ProgramEnded(`${program.pathname} ended`);
+      this.#ended = ended;
       ready.reject(ended);
       for (const { reject } of this.#waiting.values()) reject(ended);
       this.#waiting.clear();
@@ -44,7 +49,9 @@ export class RemoteProgram<Table extends CallTable<Table>> implements AsyncDispo
     });
   }
 
+  /** @throws ProgramEnded, and an error with the `code` and message that it answered */
   call<Name extends keyof Table>(name: Name, ...args: Parameters<Table[Name]>): ReturnType<Table[Name]> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended) as ReturnType<Table[Name]>;
     this.#count += 1;
     const n = this.#count;
     const { promise, resolve, reject } = Promise.withResolvers<never>();
