@@ -23,6 +23,10 @@ export const daemons: readonly Daemon[] = [
     usage: 'runner --standalone --data-root DIR --socket PATH',
     summary: 'Run containers on this machine without a control plane',
   },
+  {
+    usage: 'runner leave [--data-root DIR] [--all] [--purge]',
+    summary: 'Take the runner of this machine down for good, with its containers, network and identity',
+  },
 ];
 
 /** `host token [--expires DURATION]`: a command as it is typed. */

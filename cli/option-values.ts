@@ -1,3 +1,4 @@
+import { parseDurationMs } from '#shared/duration.ts';
 import { BerthError } from '#shared/errors.ts';
 
 /** Parser of an option that is taken as it is. */
@@ -13,6 +14,18 @@ export function wholeNumber(minimum: number): (value: string) => number {
       throw new BerthError('invalid', 'cli.usage', `"${value}" is not a whole number of ${minimum} or more`);
     }
     return number;
+  };
+}
+
+/** Parser of a time from now, in milliseconds: at least one, and at most `maximumMs`. @throws BerthError `cli.usage` */
+export function lifetime(maximumMs: number): (value: string) => number {
+  return (value) => {
+    const ms = parseDurationMs(value);
+    if (ms < 1) throw new BerthError('invalid', 'cli.usage', `"${value}" is too short; at least 1ms`);
+    if (ms > maximumMs) {
+      throw new BerthError('invalid', 'cli.usage', `"${value}" is too long; at most ${maximumMs / 3_600_000}h`);
+    }
+    return ms;
   };
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { defineCommand, type Command } from './command.ts';
-import { keyValue, text, wholeNumber } from './option-values.ts';
+import { keyValue, lifetime, text, wholeNumber } from './option-values.ts';
 import { parseArguments } from './parse-arguments.ts';
 
 const sample: Command = defineCommand({
@@ -13,6 +13,7 @@ const sample: Command = defineCommand({
     tty: { kind: 'flag', short: 't', summary: '' },
     tail: { kind: 'value', short: 'n', metavar: 'N', summary: '', parse: wholeNumber(0) },
     user: { kind: 'value', metavar: 'U', summary: '', parse: text },
+    expires: { kind: 'value', metavar: 'TIME', summary: '', parse: lifetime(720 * 3_600_000) },
     env: { kind: 'list', short: 'e', metavar: 'KEY=VALUE', summary: '', parse: keyValue },
   },
   handler: () => Promise.resolve(),
@@ -38,9 +39,12 @@ test.each([
   [['web.1', '--nope'], 'sample: there is no option --nope'],
   [['web.1', '-x'], 'sample: there is no option -x'],
   [['web.1', '--user'], 'sample: the option --user needs a value U'],
-  [['web.1', '-n', 'five'], '"five" is not a whole number of 0 or more'],
+  [['web.1', '-n', 'five'], 'sample: -n: "five" is not a whole number of 0 or more'],
   [['web.1', '--tty=yes'], 'sample: the option --tty takes no value'],
   [['web.1', '--user', 'a', '--user', 'b'], 'sample: the option --user is given twice'],
+  [['web.1', '--expires', '0s'], 'sample: --expires: "0s" is too short; at least 1ms'],
+  [['web.1', '--expires', '721h'], 'sample: --expires: "721h" is too long; at most 720h'],
+  [['web.1', '--expires', 'soon'], 'sample: --expires: "soon" is not a duration'],
   [['web.1', '-e', 'A'], '"A" is not KEY=VALUE'],
   [[], 'sample: the argument TASK is missing'],
 ])('%j is a usage error', (argv, message) => {

@@ -1,4 +1,4 @@
-import { BerthError } from '#shared/errors.ts';
+import { BerthError, isBerthError } from '#shared/errors.ts';
 import { globalOptions, type Command, type OptionSpec } from './command.ts';
 
 export interface ParsedArguments {
@@ -111,13 +111,28 @@ function store(
   if (text === undefined) {
     throw usageError(command.name, `${command.name}: the option ${shown} needs a value ${spec.metavar}`);
   }
+  const value = parsed(`${command.name}: ${shown}`, spec, text);
   if (spec.kind === 'value') {
     if (given.has(name)) throw usageError(command.name, `${command.name}: the option ${shown} is given twice`);
-    given.set(name, spec.parse(text));
+    given.set(name, value);
     return;
   }
   const before = given.get(name);
-  given.set(name, [...(Array.isArray(before) ? before : []), spec.parse(text)]);
+  given.set(name, [...(Array.isArray(before) ? before : []), value]);
+}
+
+/** The value of an option; what is wrong with it is told with the option's name. */
+function parsed(where: string, spec: Exclude<OptionSpec, { kind: 'flag' }>, text: string): unknown {
+  try {
+    return spec.parse(text);
+  } catch (error) {
+    if (!isBerthError(error)) throw error;
+    const { kind, code, message, remedy } = error;
+    throw new BerthError(kind, code, `${where}: ${message}`, {
+      cause: error,
+      ...(remedy === undefined ? {} : { remedy }),
+    });
+  }
 }
 
 function takePositionals(command: Command, words: readonly string[]): ParsedArguments['args'] {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { createApp } from './app.ts';
 import { bootstrapSecret } from './node/bootstrap-secret.ts';
 import { DataLock } from './node/data-lock.ts';
 import { drainWhenAnswered } from './node/drain.ts';
+import { makeDirectory } from './node/make-directory.ts';
 import { CONTROL_PLANE_HELP, type ControlPlaneOptions } from './node/options.ts';
 import { runUntilSignalled, type ControlPlane } from './node/run.ts';
 import { ClusterHub } from './session/hub.ts';
@@ -72,7 +72,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
 async function makeDataDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
   } catch (cause) {
     throw new BerthError(
       'unavailable',

@@ -39,5 +39,7 @@ test('a directory with other files in it that is open to others is left alone', 
   await expect(openDataRoot(path)).rejects.toMatchObject({ code: 'data-root.not-ours' });
   expect((await stat(path)).mode & 0o777).toBe(0o755);
   await writeFile(join(directory.path, 'file'), '');
-  await expect(openDataRoot(join(directory.path, 'file'))).rejects.toMatchObject({ code: 'data-root.unusable' });
+  for (const unusable of [join(directory.path, 'file'), '/proc/berth', '/proc/berth/data']) {
+    await expect(openDataRoot(unusable)).rejects.toMatchObject({ code: 'data-root.unusable' });
+  }
 });

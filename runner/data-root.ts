@@ -1,8 +1,9 @@
-import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import { openRunnerDatabase } from './database.ts';
+import { makeDirectory } from './os/files.ts';
 
 /** A data root in use by this process alone. */
 export interface DataRoot extends Disposable {
@@ -26,7 +27,7 @@ export async function openDataRoot(path: string): Promise<DataRoot> {
 /** What is in another's reach is made private, but only if it is a data root, or is to become one. */
 async function makePrivate(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
     const { mode } = await stat(path);
     if ((mode & 0o077) === 0) return;
     const names = await readdir(path);

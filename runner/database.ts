@@ -61,3 +61,14 @@ export function instanceId(database: DatabaseSync): string {
   const row = database.prepare("select value from meta where key = 'instance'").get();
   return String(row?.['value']);
 }
+
+/** Takes away all that a cluster has made this data root know: its tasks, and what is still to be told of them. */
+export function forgetCluster(database: DatabaseSync): void {
+  database.exec(`
+    begin immediate;
+    delete from assignment; delete from slot_epochs; delete from task_outcomes;
+    delete from outbox; delete from sqlite_sequence where name = 'outbox';
+    delete from meta where key in ('outbox-sent', 'lease_expires_at_ms');
+    commit
+  `);
+}

@@ -1,6 +1,7 @@
 import { errorText, isBerthError } from '#shared/errors.ts';
 import { joinCluster } from './agent/join.ts';
 import { openDataRoot } from './data-root.ts';
+import { leaveCluster } from './leave.ts';
 import { createLog } from './log.ts';
 import { parseRunnerCommand, RUNNER_HELP, type RunnerCommand } from './options.ts';
 import { hostFacts } from './os/facts.ts';
@@ -11,8 +12,8 @@ const JOIN_TIMEOUT_MS = 30_000;
 const SETTLED_MS = 2000;
 
 /**
- * `berth runner`: the daemon of one host, until SIGTERM or SIGINT; its containers outlive it. `berth runner join` only
- * enrols the host.
+ * `berth runner`: the daemon of one host, until SIGTERM or SIGINT; its containers outlive it. `berth runner join`
+ * only enrols the host, `berth runner leave` takes its runner down for good.
  *
  * @returns the exit code: 0, 2 for a wrong command line or input, 1 for everything else that failed
  */
@@ -36,6 +37,8 @@ async function execute(command: RunnerCommand): Promise<number> {
       return 0;
     case 'join':
       return join(command);
+    case 'leave':
+      return leave(command);
     case 'run':
       return run(command);
     default:
@@ -51,6 +54,12 @@ async function join(command: Extract<RunnerCommand, { kind: 'join' }>): Promise<
   const { name, hostId, url } = await joinCluster({ ...command, dataRoot: dataRoot.path, facts, signal });
   const next = command.dataRoot === '/var/lib/berth' ? 'berth runner' : `berth runner --data-root ${command.dataRoot}`;
   process.stdout.write(`joined ${url} as host ${name} (${hostId})\nnext: ${next}\n`);
+  return 0;
+}
+
+async function leave(command: Extract<RunnerCommand, { kind: 'leave' }>): Promise<number> {
+  const log = createLog('text', (line) => process.stderr.write(line));
+  await leaveCluster({ ...command, log, tell: (line) => process.stdout.write(`${line}\n`) });
   return 0;
 }
 

@@ -36,10 +36,25 @@ test.each([
   [['join'], 'join: the URL of the control plane is missing'],
   [['join', 'http://x'], 'join: --token TOKEN is missing'],
   [['join', 'http://x', 'y', '--token', 't'], 'join: one URL, not also y'],
-  [['join', 'http://x', '--token', 't', '--standalone'], 'join: --standalone belongs to `berth runner`'],
+  [['join', 'http://x', '--token', 't', '--standalone'], 'join: --standalone is no option of it'],
   [['--token', 't'], '--token belongs to `berth runner join`'],
   [['--log-format', 'xml'], '--log-format xml is neither text nor json'],
   [['--socket', `/${'x'.repeat(107)}`], 'is over 107 bytes'],
 ])('%j is refused', (argv, text) => {
   expect(() => parseRunnerCommand(argv)).toThrow(text);
+});
+
+test('leave takes what it may remove, and nothing else', () => {
+  const nothing = { kind: 'leave', dataRoot: '/var/lib/berth', all: false, purge: false };
+  expect(parseRunnerCommand(['leave'])).toEqual(nothing);
+  expect(parseRunnerCommand(['leave', '--data-root=/d', '--all', '--purge'])).toEqual({
+    ...nothing,
+    dataRoot: '/d',
+    all: true,
+    purge: true,
+  });
+  expect(() => parseRunnerCommand(['leave', 'now'])).toThrow('leave: unexpected argument "now"');
+  expect(() => parseRunnerCommand(['leave', '--token', 't'])).toThrow('leave: --token is no option of it');
+  expect(() => parseRunnerCommand(['--purge'])).toThrow('--purge belongs to `berth runner leave`');
+  expect(() => parseRunnerCommand(['join', 'u', '--token', 't', '--all'])).toThrow('join: --all is no option of it');
 });

@@ -7,6 +7,7 @@ import type { LogFormat } from './log.ts';
 export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
        berth runner join URL --token TOKEN [--name NAME] [--data-root DIR]
        berth runner --standalone [OPTIONS]
+       berth runner leave [--data-root DIR] [--all] [--purge]
 
 Runs containers on this machine, as the control plane that it joined says, or (standalone) alone.
 
@@ -20,6 +21,13 @@ Options:
 Options of join:
   --token TOKEN         one-use join token, from \`berth host token\`
   --name NAME           this host's name in the cluster (default: the machine's)
+
+\`berth runner leave\` takes the runner of this machine down for good, when it does not run: containers of tasks, network,
+cgroups and identity. It needs no control plane; \`berth host rm NAME\` tells that one. It can be repeated.
+
+Options of leave:
+  --all                 also remove containers that no task was made for
+  --purge               also remove the data root, with its images
 `;
 
 const DEFAULT_DATA_ROOT = '/var/lib/berth';
@@ -34,6 +42,7 @@ export type RunnerCommand =
       readonly name: string;
       readonly dataRoot: string;
     }
+  | { readonly kind: 'leave'; readonly dataRoot: string; readonly all: boolean; readonly purge: boolean }
   | {
       readonly kind: 'run';
       readonly standalone: boolean;
@@ -53,9 +62,13 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
   const dataRoot = resolve(values['data-root'] ?? DEFAULT_DATA_ROOT);
   const [verb, ...rest] = positionals;
   if (verb === 'join') return joinCommand(values, rest, dataRoot);
+  if (verb === 'leave') return leaveCommand(values, rest, dataRoot);
   if (verb !== undefined) throw usage(`"${verb}" is no command of berth runner`);
   for (const name of ['token', 'name'] as const) {
     if (values[name] !== undefined) throw usage(`--${name} belongs to \`berth runner join\``);
+  }
+  for (const name of ['all', 'purge'] as const) {
+    if (values[name] !== undefined) throw usage(`--${name} belongs to \`berth runner leave\``);
   }
   const logFormat = values['log-format'] ?? 'text';
   if (logFormat !== 'text' && logFormat !== 'json') throw usage(`--log-format ${logFormat} is neither text nor json`);
@@ -84,6 +97,8 @@ function parse(argv: readonly string[]) {
         'log-format': text,
         token: text,
         name: text,
+        all: flag,
+        purge: flag,
         help: { ...flag, short: 'h' },
       },
     });
@@ -96,11 +111,19 @@ function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot
   if (url === undefined) throw usage('join: the URL of the control plane is missing');
   if (rest.length > 0) throw usage(`join: one URL, not also ${rest.join(' ')}`);
   if (values.token === undefined) throw usage('join: --token TOKEN is missing');
-  for (const name of ['socket', 'standalone'] as const) {
-    if (values[name] !== undefined) throw usage(`join: --${name} belongs to \`berth runner\``);
-  }
+  refuse('join', values, ['socket', 'standalone', 'log-format', 'all', 'purge']);
   const name = values.name ?? defaultName(hostname());
   return { kind: 'join', url, token: values.token, name, dataRoot };
+}
+
+function leaveCommand(values: Values, rest: readonly string[], dataRoot: string): RunnerCommand {
+  if (rest.length > 0) throw usage(`leave: unexpected argument "${rest.join(' ')}"`);
+  refuse('leave', values, ['socket', 'standalone', 'log-format', 'token', 'name']);
+  return { kind: 'leave', dataRoot, all: values.all ?? false, purge: values.purge ?? false };
+}
+
+function refuse(verb: string, values: Values, names: readonly (keyof Values)[]): void {
+  for (const name of names) if (values[name] !== undefined) throw usage(`${verb}: --${name} is no option of it`);
 }
 
 /** The first label of the machine's name, with what a host's name cannot hold replaced. */

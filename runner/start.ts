@@ -1,17 +1,11 @@
-import { access, constants } from 'node:fs/promises';
-import { join } from 'node:path';
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
-import { createEngine } from './container/create-engine.ts';
 import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
-import { createImageStore } from './image/local-store.ts';
-import { createLauncher } from './launcher/client.ts';
+import { openEngine } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
-import { createNetwork } from './network/bridge-network.ts';
-import { prepareCgroupTree } from './os/cgroup.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
 
@@ -43,25 +37,8 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const cgroup = await prepareCgroupTree(instance);
+  const { cgroup, images, engine } = parts.use(await openEngine({ dataRoot: path, database, clock, log }));
   const facts = await hostFacts(cgroup.controllers);
-  const launcher = parts.use(
-    await createLauncher({
-      binary: await binary('berth-launcher'),
-      cgroupRoot: cgroup.mountPoint,
-      shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
-      cacheDirectory: join(path, 'cache'),
-      controllers: cgroup.controllers,
-      onWarning: (container, text) => log.warn(text, { container }),
-    }),
-  );
-  const unpackBinary = await binary('berth-unpack');
-  const images = await createImageStore({ database, directory: join(path, 'images'), unpackBinary });
-  const network = parts.use(await createNetwork({ database, launcher, instance }));
-  const directory = join(path, 'containers');
-  const engine = parts.use(
-    await createEngine({ database, images, network, launcher, directory, cgroup, clock, log: tell }),
-  );
   const reconciler = await createReconciler({ database, engine, images, clock, log: tell });
   const view = () => ({
     facts,
@@ -99,18 +76,4 @@ async function joinedIdentity(dataRoot: string): Promise<Identity> {
   throw new BerthError('invalid', 'runner.not-joined', `The data root ${dataRoot} belongs to no cluster`, {
     remedy: 'Join one first: berth runner join URL --token T; or run alone: berth runner --standalone',
   });
-}
-
-/** The path of one of our C programs, built beside the code. */
-async function binary(name: string): Promise<string> {
-  const path = join(import.meta.dirname, '..', 'build', 'bin', name);
-  try {
-    await access(path, constants.X_OK);
-    return path;
-  } catch (cause) {
-    throw new BerthError('unavailable', 'runner.binary-missing', `The program ${path} is not there`, {
-      cause,
-      remedy: 'Build it: make',
-    });
-  }
 }

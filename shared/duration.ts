@@ -1,5 +1,8 @@
 import { BerthError } from './errors.ts';
 
+/** Longest time that a timer of Node waits for, in milliseconds (24 days and 20 hours): a longer one would be over at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 const unitMs = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
 /**

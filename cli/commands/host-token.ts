@@ -1,6 +1,7 @@
-import { parseDurationMs } from '#shared/duration.ts';
+import { MAX_JOIN_TOKEN_LIFE_MS } from '#shared/api/hosts.ts';
 import { formatMoment } from '../age.ts';
 import { defineCommand } from '../command.ts';
+import { lifetime } from '../option-values.ts';
 
 const DEFAULT_LIFE_MS = 3_600_000;
 
@@ -12,7 +13,7 @@ export const hostToken = defineCommand({
       kind: 'value',
       metavar: 'DURATION',
       summary: 'How long it may be used (default: 1h)',
-      parse: parseDurationMs,
+      parse: lifetime(MAX_JOIN_TOKEN_LIFE_MS),
     },
   },
   async handler({ options, session: { terminal, connect } }) {

@@ -1,8 +1,7 @@
-import { parseDurationMs } from '#shared/duration.ts';
-import { tokenScope } from '#shared/api/tokens.ts';
+import { MAX_TOKEN_LIFE_MS, tokenScope } from '#shared/api/tokens.ts';
 import { formatMoment } from '../age.ts';
 import { defineCommand } from '../command.ts';
-import { oneOf } from '../option-values.ts';
+import { lifetime, oneOf } from '../option-values.ts';
 import { formatTable } from '../table.ts';
 
 const parseScope = oneOf(tokenScope.options);
@@ -19,7 +18,12 @@ export const tokenCreate = defineCommand({
       summary: 'read: see; deploy: also stacks, exec, load; admin: also hosts and tokens (default: deploy)',
       parse: parseScope,
     },
-    expires: { kind: 'value', metavar: 'DURATION', summary: 'End of its life, such as 720h', parse: parseDurationMs },
+    expires: {
+      kind: 'value',
+      metavar: 'DURATION',
+      summary: 'End of its life, such as 720h',
+      parse: lifetime(MAX_TOKEN_LIFE_MS),
+    },
   },
   examples: ['berth token create ci --scope deploy --expires 720h'],
   async handler({ args, options, session: { terminal, connect } }) {

@@ -129,7 +129,7 @@ function hostTests(open: () => Promise<ApiTarget>): void {
     expect(await client.problem('/v1/hosts/join', join(token, { publicKey: 'short' }))).toMatchObject({
       status: 422,
       code: 'request.invalid',
-      locations: [{ path: 'json.publicKey', message: 'expected 32 bytes in base64url' }],
+      locations: [{ path: 'publicKey', message: 'expected 32 bytes in base64url' }],
     });
     expect((await client.ok(joinResponse, '/v1/hosts/join', join(token))).name).toBe('alpha');
     expect(await client.problem('/v1/hosts/join', join(token, { name: 'beta' }))).toMatchObject({
@@ -283,6 +283,16 @@ function refusalTests(open: () => Promise<ApiTarget>): void {
     const huge = client.apply('shop', '#'.repeat(3 * 1024 * 1024));
     expect(await client.problem(huge.path, huge.call)).toMatchObject({ status: 413, code: 'request.too-large' });
     expect(await client.problem('/v1/tasks?all=perhaps')).toMatchObject({ code: 'request.invalid' });
+    expect(await client.problem('/v1/events?limit=1001')).toMatchObject({
+      code: 'request.invalid',
+      detail: 'limit: 1001 is too large; at most 1000',
+    });
+    expect(await client.problem('/v1/join-tokens', { method: 'POST', body: { expiresInMs: 0 } })).toMatchObject({
+      detail: 'expiresInMs: 0 is too small; at least 1 ms',
+    });
+    expect(await client.problem('/v1/tokens', { method: 'POST', body: [] })).toMatchObject({
+      detail: 'the body: must be an object, not a list',
+    });
     expect((await client.send('/healthz', { token: undefined })).status).toBe(200);
     expect(await client.problem('/')).toMatchObject({ status: 404, code: 'route.unknown' });
     const wrong = await client.send('/v1/stacks/shop', { method: 'PATCH' });

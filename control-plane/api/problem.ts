@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { RouterRoute } from 'hono/types';
 import type { z } from '@hono/zod-openapi';
 import { BerthError, isBerthError } from '#shared/errors.ts';
+import { findings } from '#shared/finding.ts';
 import { problemResponse } from '../problem-response.ts';
 
 /** What hono itself throws is about the request's form: a body that is no JSON. */
@@ -53,15 +54,16 @@ function methodsOf(routes: readonly RouterRoute[], path: string): string[] {
 
 type Validation = { readonly success: true } | { readonly success: false; readonly error: z.ZodError };
 
+/** Where a request can be wrong as a whole. */
+const wholes: Readonly<Record<string, string>> = { json: 'the body', query: 'the query', param: 'the path' };
+
 /** Makes a request that does not fit its schema an error with every place that is wrong. */
-export function rejectInvalid(result: Validation & { readonly target: string }): undefined {
+export function rejectInvalid(result: Validation & { readonly target: string; readonly data?: unknown }): undefined {
   if (result.success) return undefined;
-  const locations = result.error.issues.slice(0, 20).map((issue) => ({
-    path: [result.target, ...issue.path.map(String)].join('.'),
-    message: issue.message,
-  }));
+  const whole = wholes[result.target] ?? result.target;
+  const locations = findings(result.error, result.data).map(({ path, message }) => ({ path: path || whole, message }));
   const [first] = locations;
-  throw new BerthError('invalid', 'request.invalid', `${first?.path ?? result.target}: ${first?.message ?? ''}`, {
+  throw new BerthError('invalid', 'request.invalid', `${first?.path ?? whole}: ${first?.message ?? 'is invalid'}`, {
     locations,
     remedy: 'Correct what is named; GET /openapi.json has the schema.',
   });

@@ -1,10 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { randomSecret } from '#shared/id.ts';
 import { bootstrapSecret } from '../node/bootstrap-secret.ts';
 import { DataLock } from '../node/data-lock.ts';
+import { makeDirectory } from '../node/make-directory.ts';
 import type { ControlPlaneOptions } from '../node/options.ts';
 import type { ControlPlane } from '../node/run.ts';
 import { bundleWorker } from './edge-bundle.ts';
@@ -17,7 +17,7 @@ import { startHranaServer } from './hrana-server.ts';
  */
 export async function startEdge(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { dataDirectory, host, timing } = options;
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDirectory(dataDirectory);
   await using parts = new AsyncDisposableStack();
   parts.use(DataLock.take(dataDirectory));
   const secret = await bootstrapSecret(dataDirectory);

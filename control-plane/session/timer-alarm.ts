@@ -1,7 +1,5 @@
+import { MAX_TIMER_MS } from '#shared/duration.ts';
 import type { Alarm } from './alarm.ts';
-
-/** Longest that one timer can wait; the alarm then rings early, which is harmless. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** An alarm in this process's memory. A restarted process begins with `ClusterHub.start`, which sets it anew. */
 export class TimerAlarm implements Alarm, Disposable {
@@ -16,6 +14,7 @@ export class TimerAlarm implements Alarm, Disposable {
   ensure(atMs: number): void {
     if (this.#isDisposed || (this.#set !== undefined && this.#set.atMs <= atMs)) return;
     clearTimeout(this.#set?.timer);
+    // Over a timer's reach the alarm rings early, which is harmless.
     const waitMs = Math.min(Math.max(atMs - Date.now(), 0), MAX_TIMER_MS);
     const timer = setTimeout(() => {
       this.#set = undefined;

@@ -1,11 +1,11 @@
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { toBase64Url } from '#shared/bytes.ts';
 import { BerthError } from '#shared/errors.ts';
 import { objectId, objectName } from '#shared/model/names.ts';
-import { isErrno, writeFileAtomic } from '../os/files.ts';
+import { isErrno, syncDirectory, writeFileAtomic } from '../os/files.ts';
 
 const base64Url32 = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected 32 bytes in base64url');
 
@@ -55,6 +55,18 @@ export async function readIdentity(dataRoot: string): Promise<IdentityFile | und
 /** Durable when it resolves; readable by its owner alone. */
 export async function writeIdentity(dataRoot: string, identity: IdentityFile): Promise<void> {
   await writeFileAtomic(identityPath(dataRoot), `${JSON.stringify(identity, undefined, 2)}\n`, 0o600);
+}
+
+/** Forgets the identity for ever. False when there was none; idempotent. */
+export async function removeIdentity(dataRoot: string): Promise<boolean> {
+  try {
+    await unlink(identityPath(dataRoot));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+  await syncDirectory(dataRoot);
+  return true;
 }
 
 /** A new Ed25519 key. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { MAX_TIMER_MS } from '#shared/duration.ts';
 import { containerSpec } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import { configFromImage } from './from-image.ts';
@@ -65,4 +66,9 @@ test("an image's health check is in nanoseconds; NONE is none; the service's own
     'true',
   ]);
   expect(config({ ...image, Healthcheck }, { healthcheck: 'disabled' }).healthcheck).toBeUndefined();
+  const hundredDays = { ...Healthcheck, Interval: 8_640_000_000_000_000, Timeout: 8_640_000_000_000_000 };
+  expect(config({ ...image, Healthcheck: hundredDays }).healthcheck).toMatchObject({
+    intervalMs: MAX_TIMER_MS,
+    timeoutMs: MAX_TIMER_MS,
+  });
 });

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '#shared/duration.ts';
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerSpec, Healthcheck, PublishedPort } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
@@ -41,7 +42,7 @@ export function configFromImage(
     hostname: identity.hostname ?? '',
     labels: { ...runtime.Labels, ...spec.labels },
     restart: spec.restart,
-    ...(healthcheck === undefined ? {} : { healthcheck }),
+    ...(healthcheck === undefined ? {} : { healthcheck: withinTimers(healthcheck) }),
     ports: spec.ports satisfies readonly PublishedPort[],
     publishGroup: identity.publishGroup,
     ...(runtime.StopSignal ? { stopSignal: runtime.StopSignal } : {}),
@@ -87,5 +88,15 @@ function imageHealthcheck(image: ImageRuntime['Healthcheck']): Healthcheck | und
     timeoutMs: ms(image.Timeout, 30_000),
     retries: image.Retries ? Math.max(1, image.Retries) : 3,
     startPeriodMs: image.StartPeriod ? Math.max(0, Math.round(image.StartPeriod / nanosecondsPerMs)) : 0,
+  };
+}
+
+/** An image may say any duration; what is over a timer's reach is as good as it. */
+function withinTimers(check: Healthcheck): Healthcheck {
+  return {
+    ...check,
+    intervalMs: Math.min(check.intervalMs, MAX_TIMER_MS),
+    timeoutMs: Math.min(check.timeoutMs, MAX_TIMER_MS),
+    startPeriodMs: Math.min(check.startPeriodMs, MAX_TIMER_MS),
   };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { MAX_TIMER_MS } from '#shared/duration.ts';
 import type { Healthcheck } from '#shared/model/service.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import { initialHealth, nextHealth, type Health } from './health-state.ts';
@@ -20,9 +21,6 @@ export interface HealthMonitorOptions {
   /** Called when the status changed. */
   readonly onStatus: (status: Health['status'], result: ProbeResult) => void;
 }
-
-/** Node's longest timer: what is longer would go off at once. */
-const longestTimerMs = 2 ** 31 - 1;
 
 const outputLimitBytes = 4096;
 const sigkill = 9;
@@ -53,7 +51,7 @@ export class HealthMonitor implements Disposable {
     const { check } = this.#options;
     const { signal } = this.#ended;
     for (;;) {
-      await delay(Math.min(check.intervalMs, longestTimerMs), undefined, { signal }).catch(() => undefined);
+      await delay(Math.min(check.intervalMs, MAX_TIMER_MS), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       const sinceStartMs = performance.now() - this.#startedAt;
       const result = await this.#probe();
@@ -80,7 +78,7 @@ export class HealthMonitor implements Disposable {
 async function runProbe(session: ExecSession, timeoutMs: number): Promise<ProbeResult> {
   const output = firstOutput(session);
   const timer = new AbortController();
-  const late = delay(Math.min(timeoutMs, longestTimerMs), 'late' as const, { signal: timer.signal }).catch(
+  const late = delay(Math.min(timeoutMs, MAX_TIMER_MS), 'late' as const, { signal: timer.signal }).catch(
     () => 'late' as const,
   );
   const ended = await Promise.race([session.exit, late]);

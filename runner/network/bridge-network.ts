@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
-import { BerthError } from '#shared/errors.ts';
+import { BerthError, errorText } from '#shared/errors.ts';
 import type { PublishedPort } from '#shared/model/service.ts';
 import type { Launcher, LinkSpec } from '../launcher/launcher.ts';
 import { formatIpv4, gatewayOf, macAddressOf, type Subnet } from './ipv4.ts';
@@ -8,7 +8,14 @@ import { AddressLeases } from './leases.ts';
 import type { Endpoint, Network } from './network.ts';
 import { NftSession } from './nft.ts';
 import { PortReservations } from './port-reservations.ts';
-import { hostLinkName, instanceNames, removeTableScript, tableScript, type InstanceNames } from './rules.ts';
+import {
+  hostLinkName,
+  instanceNames,
+  probeTableScript,
+  removeTableScript,
+  tableScript,
+  type InstanceNames,
+} from './rules.ts';
 import { chooseSubnet, formatSubnet, parseRoutes, parseSubnet } from './subnet.ts';
 import { setNetworkSysctl } from './sysctl.ts';
 
@@ -20,7 +27,13 @@ export interface NetworkOptions {
   readonly launcher: LinkMaker;
   /** `instanceId` of the data root. */
   readonly instance: string;
+  /** Told when the rules were gone and have been made again, or could not be. */
+  readonly onWarning?: (text: string) => void;
+  /** How often it is looked whether the rules are still there, in milliseconds. Default: 10 s. */
+  readonly checkEveryMs?: number;
 }
+
+const CHECK_EVERY_MS = 10_000;
 
 /**
  * Brings up the data root's bridge and forwarding in this network namespace. The rules of an earlier runner stay in
@@ -53,7 +66,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network & 
 }
 
 /** Removes what `createNetwork` and `publish` made in this network namespace; idempotent. No container may be left. */
-export async function removeNetwork(options: Omit<NetworkOptions, 'database'>): Promise<void> {
+export async function removeNetwork(options: Pick<NetworkOptions, 'launcher' | 'instance'>): Promise<void> {
   await using nft = new NftSession();
   await nft.apply(removeTableScript(options.instance));
   await options.launcher.removeLink(instanceNames(options.instance).bridge);
@@ -73,6 +86,10 @@ async function storedSubnet(database: DatabaseSync): Promise<Subnet> {
   return subnet;
 }
 
+/*
+ * Invariants: one transaction at a time; a publication that comes meanwhile waits, with the newest set. The rules may be
+ * taken away by anybody (`nft flush ruleset`): what was published last is made again within `checkEveryMs`.
+ */
 class BridgeNetwork implements Network, AsyncDisposable {
   readonly gateway: string;
   readonly #names: InstanceNames;
@@ -82,6 +99,9 @@ class BridgeNetwork implements Network, AsyncDisposable {
   readonly #leases: AddressLeases;
   readonly #reservations: PortReservations;
   readonly #nft: NftSession;
+  readonly #onWarning: (text: string) => void;
+  readonly #timer: NodeJS.Timeout;
+  #isChecking = false;
   #applied: string | undefined; // the script in force, undefined when not known
   #next: { script: string; done: Promise<void> } | undefined; // waits for the one under way
 
@@ -94,6 +114,8 @@ class BridgeNetwork implements Network, AsyncDisposable {
     this.#leases = new AddressLeases(options.database, subnet);
     this.#reservations = new PortReservations(options.database);
     this.#nft = nft;
+    this.#onWarning = options.onWarning ?? (() => {});
+    this.#timer = setInterval(() => void this.#check(), options.checkEveryMs ?? CHECK_EVERY_MS).unref();
   }
 
   // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
@@ -141,13 +163,39 @@ class BridgeNetwork implements Network, AsyncDisposable {
   }
 
   async #apply(script: string): Promise<void> {
-    if (script === this.#applied) return;
+    if (script === this.#applied && (await this.#isThere())) return;
     this.#applied = undefined;
     await this.#nft.apply(script);
     this.#applied = script;
   }
 
+  #isThere(): Promise<boolean> {
+    return this.#nft.apply(probeTableScript(this.#instance)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** One at a time; a failure is told and met again by the next. Nothing is restored before it was published once. */
+  async #check(): Promise<void> {
+    const script = this.#applied;
+    if (this.#isChecking || this.#next !== undefined || script === undefined) return;
+    this.#isChecking = true;
+    try {
+      if (await this.#isThere()) return;
+      // A publication that came meanwhile has, or will, set all of it.
+      if (this.#next !== undefined || this.#applied !== script) return;
+      await this.#nft.apply(script);
+      this.#onWarning(`The nftables table ${this.#names.table} was gone and has been made again`);
+    } catch (error) {
+      this.#onWarning(`The nftables table ${this.#names.table} is gone: ${errorText(error)}`);
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
     return this.#nft[Symbol.asyncDispose]();
   }
 }

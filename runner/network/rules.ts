@@ -59,6 +59,14 @@ export function removeTableScript(instance: string): string {
   return `add table ip ${table}; delete table ip ${table}`;
 }
 
+/**
+ * Changes nothing, and fails when the table is not there. To add a chain that exists costs 0.3 ms; any listing would read
+ * every element of the maps (40 ms for 5,000 ports).
+ */
+export function probeTableScript(instance: string): string {
+  return `add chain ip ${instanceNames(instance).table} published`;
+}
+
 function publishedPorts(endpoints: readonly Endpoint[]): readonly Published[] {
   const targetsOf = new Map<string, { protocol: PublishedPort['protocol']; hostPort: number; targets: Set<string> }>();
   for (const endpoint of endpoints) {

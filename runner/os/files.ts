@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** True for a failed system call with this error name (`ENOENT`). */
@@ -26,6 +26,20 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
 export async function syncDirectory(path: string): Promise<void> {
   await using directory = await open(path, 'r');
   await directory.sync();
+}
+
+/**
+ * Makes a private directory (0700) and those above it; one that is there already stays as it is. One by one, because
+ * `mkdir` with `recursive` tries for ever where a file system refuses a new directory with ENOENT, as proc does.
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  const outer = dirname(path);
+  if (outer !== path) await makeDirectory(outer);
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST') || !(await stat(path)).isDirectory()) throw error;
+  }
 }
 
 /** Removes a file or a directory with all that is in it; one that is not there is no error. Follows no symbolic link. */

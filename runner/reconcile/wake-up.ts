@@ -1,5 +1,4 @@
-/** Node's longest timer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from '#shared/duration.ts';
 
 /** Asked from anywhere, waited for by one loop. Any number of calls between two waits are one. */
 export class WakeUp {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_TIMER_MS } from '../duration.ts';
 import { objectName } from './names.ts';
 
 /** When a runner starts a container again after it ended (Compose `restart`). */
@@ -14,10 +15,10 @@ export type RestartPolicy = z.infer<typeof restartPolicy>;
 export const healthcheck = z.object({
   /** argv; a Compose CMD-SHELL test is stored as ["/bin/sh", "-c", text]. */
   command: z.array(z.string()).min(1),
-  intervalMs: z.int().min(1).default(30_000),
-  timeoutMs: z.int().min(1).default(30_000),
+  intervalMs: z.int().min(1).max(MAX_TIMER_MS).default(30_000),
+  timeoutMs: z.int().min(1).max(MAX_TIMER_MS).default(30_000),
   retries: z.int().min(1).default(3),
-  startPeriodMs: z.int().min(0).default(0),
+  startPeriodMs: z.int().min(0).max(MAX_TIMER_MS).default(0),
 });
 export type Healthcheck = z.infer<typeof healthcheck>;
 
@@ -46,8 +47,8 @@ export type ContainerSpec = z.infer<typeof containerSpec>;
 /** What becomes of a slot when its host is away (DESIGN: `on_disconnect`). */
 export const onDisconnect = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('keep') }),
-  z.object({ kind: z.literal('replace-after'), afterMs: z.int().min(0) }),
-  z.object({ kind: z.literal('stop-after'), afterMs: z.int().min(0) }),
+  z.object({ kind: z.literal('replace-after'), afterMs: z.int().min(0).max(MAX_TIMER_MS) }),
+  z.object({ kind: z.literal('stop-after'), afterMs: z.int().min(0).max(MAX_TIMER_MS) }),
 ]);
 export type OnDisconnect = z.infer<typeof onDisconnect>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { digest } from '../digest.ts';
+import { MAX_TIMER_MS } from '../duration.ts';
 import { assignment, assignmentIncrement, assignmentVersion } from '../model/assignment.ts';
 import { hostFacts, hostImage } from '../model/host.ts';
 import { objectId } from '../model/names.ts';
@@ -49,8 +50,8 @@ export const welcomeMessage = z.object({
   protocol: z.int(),
   sessionId: z.string(),
   /** A heartbeat each so often; the lease lasts `leaseMs` after the last one that was answered. */
-  heartbeatMs: z.int().min(1),
-  leaseMs: z.int().min(1),
+  heartbeatMs: z.int().min(1).max(MAX_TIMER_MS),
+  leaseMs: z.int().min(1).max(MAX_TIMER_MS),
   /** Highest status sequence number that the control plane has stored for this host. */
   ackedSeq: z.int().min(0),
 });

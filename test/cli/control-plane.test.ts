@@ -101,7 +101,7 @@ test('events tell who did what', async () => {
 test('a value that the API refuses is told once', async () => {
   const { exitCode, stderr } = await berth(['events', '-n', '0']);
   expect(exitCode).toBe(EXIT.invalid);
-  expect(stderr.split('\n').filter((line) => line.includes('Too small'))).toHaveLength(1);
+  expect(stderr.split('\n').filter((line) => line.includes('limit: 0 is too small; at least 1'))).toHaveLength(1);
 });
 
 test('a data directory that cannot be used is named, with what to do', async () => {

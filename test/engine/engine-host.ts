@@ -1,54 +1,17 @@
 /**
- * A container engine alone, in the network namespace in which this program is started: `engine-host.ts DATA_ROOT` takes
- * calls as JSON lines `{ n, method, args }` on standard input, many at once, and answers each with `{ n, result }` or
- * `{ n, code, message }`. It ends, leaving its containers running, when its standard input does.
+ * A container engine alone, in the network namespace in which this program is started: `engine-host.ts DATA_ROOT` serves
+ * the calls of `RemoteEngine`. It ends, leaving its containers running, when its standard input does.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { errorText, isBerthError } from '#shared/errors.ts';
 import { containerConfig } from '../../runner/container/config.ts';
-import { createEngine } from '../../runner/container/create-engine.ts';
 import type { Engine, LogEntry, LogOptions } from '../../runner/container/engine.ts';
-import { instanceId, openRunnerDatabase } from '../../runner/database.ts';
-import { createImageStore } from '../../runner/image/local-store.ts';
-import { createLauncher } from '../../runner/launcher/client.ts';
 import type { ExecRequest } from '../../runner/launcher/launcher.ts';
-import { createNetwork, removeNetwork } from '../../runner/network/bridge-network.ts';
-import { prepareCgroupTree, removeCgroup } from '../../runner/os/cgroup.ts';
+import { openDataRootEngine } from '../support/data-root-engine.ts';
+import { serveCalls } from '../support/serve-calls.ts';
 
-const root = process.argv[2] ?? '';
-const binaries = new URL('../../build/bin/', import.meta.url).pathname;
-
-await mkdir(root, { recursive: true, mode: 0o700 });
-using database = openRunnerDatabase(join(root, 'runner.db'));
-const instance = instanceId(database);
-const cgroup = await prepareCgroupTree(instance);
-const images = await createImageStore({
-  database,
-  directory: join(root, 'images'),
-  unpackBinary: join(binaries, 'berth-unpack'),
-});
-await using launcher = await createLauncher({
-  binary: join(binaries, 'berth-launcher'),
-  cgroupRoot: cgroup.mountPoint,
-  shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
-  cacheDirectory: join(root, 'cache'),
-  controllers: cgroup.controllers,
-});
-await using network = await createNetwork({ database, launcher, instance });
-await using engine = await createEngine({
-  database,
-  images,
-  network,
-  launcher,
-  directory: join(root, 'containers'),
-  cgroup,
-  clock: Date.now,
-  log: (level, message) => process.stderr.write(`${level}: ${message}\n`),
-});
+await using host = await openDataRootEngine(process.argv[2] ?? '');
+const { database, images, engine, cgroup, network, instance } = host;
 
 async function run(id: string, request: Partial<ExecRequest>): Promise<unknown> {
   const defaults = { args: [], env: [], cwd: '', user: '', terminal: false, stdin: false };
@@ -86,30 +49,8 @@ const methods = {
     database.exec(`create temp trigger refuse before update on main.containers when new.state in (${list})
       begin select raise(abort, 'database or disk is full'); end`);
   },
-  /** After the last container was removed. */
-  clear: async () => {
-    await removeNetwork({ launcher, instance });
-    await removeCgroup(cgroup.mountPoint + cgroup.path);
-  },
+  clear: () => host.removeTraces(),
 } as const;
 export type EngineMethods = typeof methods;
 
-async function answer(line: string): Promise<void> {
-  const { n, method, args } = JSON.parse(line) as { n: number; method: keyof EngineMethods; args: never[] };
-  let reply: unknown;
-  try {
-    const call = methods[method] as (...args: never[]) => Promise<unknown>;
-    reply = { n, result: (await call(...args)) ?? null };
-  } catch (error) {
-    const code = isBerthError(error) ? error.code : 'internal';
-    reply = { n, code, message: errorText(error), stack: error instanceof Error ? error.stack : '' };
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
-
-process.stdout.write('ready\n');
-const answers = new Set<Promise<void>>();
-for await (const line of createInterface({ input: process.stdin })) {
-  const one = answer(line).finally(() => answers.delete(one));
-  answers.add(one);
-}
+await serveCalls(methods);

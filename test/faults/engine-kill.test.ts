@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeBusyboxArchive } from '../engine/busybox-image.ts';
 import { RemoteEngine } from '../engine/remote-engine.ts';
 import { NetworkNamespace } from '../network/namespace.ts';
+import { ProgramEnded } from '../support/remote-program.ts';
 
 const rounds = Number(process.env['BERTH_FAULT_ROUNDS'] ?? 50);
 const seed = Number(process.env['BERTH_FAULT_SEED'] ?? 1);
@@ -112,7 +113,7 @@ async function churn(engine: RemoteEngine, imageId: string): Promise<void> {
             () => killSpawner(engine.pid),
           ]);
     await operation?.().catch((error: Error) => {
-      if (error.message === 'the engine ended') throw error;
+      if (error instanceof ProgramEnded) throw error;
     });
   }
 }

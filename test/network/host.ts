@@ -26,7 +26,7 @@ const launcher: LinkMaker = {
 
 using database = openRunnerDatabase(process.argv[2] ?? '');
 const instance = instanceId(database);
-await using network = await createNetwork({ database, launcher, instance });
+await using network = await createNetwork({ database, launcher, instance, checkEveryMs: 100 });
 process.stdout.write('ready\n');
 
 type Call =

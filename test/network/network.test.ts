@@ -167,6 +167,18 @@ test('a container cannot reach what listens on the loopback of the host', async 
   expect(await ask(forger.namespace, '127.0.0.1', 6000)).toEqual(['TIMEOUT']);
 });
 
+test('rules that somebody flushed are restored, at the next publication and without one', async () => {
+  const endpoints = [endpoint(a, 8080), endpoint(b, 9090)];
+  await network.call('publish', endpoints);
+  const rules = await host.run('nft', 'list', 'ruleset');
+  await host.run('nft', 'flush', 'ruleset');
+  await network.call('publish', endpoints);
+  expect(await host.run('nft', 'list', 'ruleset')).toBe(rules);
+  await host.run('nft', 'flush', 'ruleset');
+  await expect.poll(() => host.run('nft', 'list', 'ruleset'), { timeout: 10_000 }).toBe(rules);
+  expect(await ask(outside, HOST, 8080)).toEqual([`a ${OUTSIDE}`]);
+});
+
 test('a host port belongs to one group, and to no other process of the host', async () => {
   const port = { protocol: 'tcp', hostPort: 8081, containerPort: 80 };
   await network.call('reserve', a.id, 'web', [port]);

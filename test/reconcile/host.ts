@@ -1,54 +1,17 @@
 /**
- * A reconciler over a real engine, in the network namespace in which this program is started: `host.ts DATA_ROOT` takes
- * calls as JSON lines `{ n, method, args }` on standard input and answers each with `{ n, result }` or `{ n, message }`.
- * It ends, leaving its containers running, when its standard input does.
+ * A reconciler over a real engine, in the network namespace in which this program is started: `host.ts DATA_ROOT` serves
+ * the calls of `RemoteHost`. It ends, leaving its containers running, when its standard input does.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { errorText } from '#shared/errors.ts';
 import { assignmentDigest, type Assignment } from '#shared/model/assignment.ts';
-import { createEngine } from '../../runner/container/create-engine.ts';
-import { instanceId, openRunnerDatabase } from '../../runner/database.ts';
-import { createImageStore } from '../../runner/image/local-store.ts';
-import { createLauncher } from '../../runner/launcher/client.ts';
-import { createNetwork, removeNetwork } from '../../runner/network/bridge-network.ts';
-import { prepareCgroupTree, removeCgroup } from '../../runner/os/cgroup.ts';
 import { createReconciler } from '../../runner/reconcile/loop.ts';
+import { openDataRootEngine } from '../support/data-root-engine.ts';
+import { serveCalls } from '../support/serve-calls.ts';
 
-const root = process.argv[2] ?? '';
-const binaries = new URL('../../build/bin/', import.meta.url).pathname;
+await using host = await openDataRootEngine(process.argv[2] ?? '');
+const { database, engine, images } = host;
 const log = (level: string, message: string): void => void process.stderr.write(`${level}: ${message}\n`);
-
-await mkdir(root, { recursive: true, mode: 0o700 });
-using database = openRunnerDatabase(join(root, 'runner.db'));
-const instance = instanceId(database);
-const cgroup = await prepareCgroupTree(instance);
-const images = await createImageStore({
-  database,
-  directory: join(root, 'images'),
-  unpackBinary: join(binaries, 'berth-unpack'),
-});
-await using launcher = await createLauncher({
-  binary: join(binaries, 'berth-launcher'),
-  cgroupRoot: cgroup.mountPoint,
-  shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
-  cacheDirectory: join(root, 'cache'),
-  controllers: cgroup.controllers,
-});
-await using network = await createNetwork({ database, launcher, instance });
-await using engine = await createEngine({
-  database,
-  images,
-  network,
-  launcher,
-  directory: join(root, 'containers'),
-  cgroup,
-  clock: Date.now,
-  log,
-});
 const reconciler = await createReconciler({ database, engine, images, clock: Date.now, log });
 const abort = new AbortController();
 const run = reconciler.run({ signal: abort.signal });
@@ -67,25 +30,10 @@ const methods = {
     await using session = await engine.exec(id, { args, ...defaults });
     return text(session.stdout);
   },
-  /** After the last container was removed. */
-  clear: async () => {
-    await removeNetwork({ launcher, instance });
-    await removeCgroup(cgroup.mountPoint + cgroup.path);
-  },
+  clear: () => host.removeTraces(),
 } as const;
 export type HostMethods = typeof methods;
 
-async function answer(line: string): Promise<void> {
-  const { n, method, args } = JSON.parse(line) as { n: number; method: keyof HostMethods; args: never[] };
-  const call = methods[method] as (...args: never[]) => Promise<unknown>;
-  const reply = await call(...args).then(
-    (result) => ({ n, result: result ?? null }),
-    (error: unknown) => ({ n, message: errorText(error) }),
-  );
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
-
-process.stdout.write('ready\n');
-for await (const line of createInterface({ input: process.stdin })) await answer(line);
+await serveCalls(methods);
 abort.abort();
 await run;

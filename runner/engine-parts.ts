@@ -1,0 +1,99 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { BerthError } from '#shared/errors.ts';
+import { createEngine } from './container/create-engine.ts';
+import type { Engine } from './container/engine.ts';
+import { instanceId } from './database.ts';
+import { createImageStore } from './image/local-store.ts';
+import type { ImageStore } from './image/store.ts';
+import { createLauncher } from './launcher/client.ts';
+import type { Log, LogLevel } from './log.ts';
+import { createNetwork, removeNetwork } from './network/bridge-network.ts';
+import type { Network } from './network/network.ts';
+import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
+
+export interface EngineOfDataRoot {
+  readonly dataRoot: string;
+  readonly database: DatabaseSync;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+  readonly log: Log;
+}
+
+/** A data root's container engine and what it stands on. Disposing it leaves the containers running. */
+export interface EngineParts extends AsyncDisposable {
+  /** `instanceId` of the data root. */
+  readonly instance: string;
+  readonly cgroup: CgroupTree;
+  readonly images: ImageStore;
+  readonly network: Network;
+  readonly engine: Engine;
+  /** Where containers have their directories. */
+  readonly directory: string;
+  /**
+   * Disposes it, and takes away what it has outside of its data root: bridge, nftables table and cgroups, with every
+   * process that is in these. After the last container was removed; idempotent.
+   */
+  removeTraces(): Promise<void>;
+}
+
+/**
+ * Opens the parts in the order of their dependence. The engine's containers are found again.
+ *
+ * @throws BerthError `runner.binary-missing`, and what the parts throw
+ */
+export async function openEngine({ dataRoot, database, clock, log }: EngineOfDataRoot): Promise<EngineParts> {
+  await using lower = new AsyncDisposableStack();
+  await using upper = new AsyncDisposableStack();
+  const instance = instanceId(database);
+  const cgroup = await prepareCgroupTree(instance);
+  const launcher = lower.use(
+    await createLauncher({
+      binary: await binary('berth-launcher'),
+      cgroupRoot: cgroup.mountPoint,
+      shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
+      cacheDirectory: join(dataRoot, 'cache'),
+      controllers: cgroup.controllers,
+      onWarning: (container, text) => log.warn(text, { container }),
+    }),
+  );
+  const unpackBinary = await binary('berth-unpack');
+  const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
+  const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
+  const directory = join(dataRoot, 'containers');
+  const tell = (level: LogLevel, message: string) => log[level](message);
+  const engine = upper.use(
+    await createEngine({ database, images, network, launcher, directory, cgroup, clock, log: tell }),
+  );
+  const base = lower.move();
+  const top = upper.move();
+  const dispose = async (): Promise<void> => {
+    await using _ = base; // also when the upper parts fail to end
+    await top.disposeAsync();
+  };
+  return {
+    ...{ instance, cgroup, images, network, engine, directory },
+    async removeTraces() {
+      await top.disposeAsync();
+      await removeNetwork({ launcher, instance });
+      await base.disposeAsync();
+      await removeCgroup(cgroup.mountPoint + cgroup.path);
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** The path of one of our C programs, built beside the code. */
+async function binary(name: string): Promise<string> {
+  const path = join(import.meta.dirname, '..', 'build', 'bin', name);
+  try {
+    await access(path, constants.X_OK);
+    return path;
+  } catch (cause) {
+    throw new BerthError('unavailable', 'runner.binary-missing', `The program ${path} is not there`, {
+      cause,
+      remedy: 'Build it: make',
+    });
+  }
+}
