@@ -50,7 +50,9 @@ export async function startContainer(
   });
   try {
     const shim = await launchContainer(context, starting);
-    return recordRunning(context, starting, shim, clock(), watcher);
+    const entry = recordRunning(context, starting, shim, clock(), watcher);
+    context.attachments.begun(id, shim);
+    return entry;
   } catch (error) {
     if (cause === 'asked') store.update(id, { desired: 'stopped' });
     const end = {
@@ -59,6 +61,7 @@ export async function startContainer(
       finishedAtMs: clock(),
       error: errorText(error),
     };
+    context.attachments.failed(id, error);
     await settleRun(context, id, end);
     throw error;
   }

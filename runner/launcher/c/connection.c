@@ -172,7 +172,10 @@ static bool handle(struct connection *connection, uint32_t kind, uint32_t id, co
     if ((kind == SHIM_ATTACH || kind == SHIM_EXEC) && connection->kind != CONNECTION_CONTROL)
         return connection->closing = true;
     switch (kind) {
-    case SHIM_HELLO: send_pid(connection, SHIM_INFO, id); return true;
+    case SHIM_HELLO:
+        shim.held_ms = 0;
+        send_pid(connection, SHIM_INFO, id);
+        return true;
     case SHIM_ATTACH: attach(connection, id); return true;
     case SHIM_EXEC: exec(connection, id, payload, size); return true;
     case SHIM_STDIN: return feed_stdin(connection, payload, size);

@@ -16,6 +16,8 @@
 #define OUT_SIZE (PIPE_ROOM + 128 * 1024)
 /* An attached client that takes nothing for so long, while the container waits for it, is dropped. */
 #define STALL_MS 2000
+/* How long a new container's output and end are kept for the runner that launched it, so that who attaches misses none. */
+#define HOLD_MS 3000
 
 enum source_kind { SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_PIDFD, SOURCE_SYNC, SOURCE_IN, SOURCE_OUT, SOURCE_ERR };
 
@@ -60,6 +62,7 @@ struct shim {
     struct connection connections[MAX_CONNECTIONS];
     struct source listener;
     int epoll;
+    int64_t held_ms; /* until when the first process waits for a hello, monotonic; 0: it does not */
     int64_t stop_ms; /* when to kill, monotonic; 0: no stop is under way */
     bool ended, oom_killed;
     int64_t ended_ms, finished_ms; /* monotonic; and since 1970 */
