@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BerthError } from '#shared/errors.ts';
@@ -11,6 +12,7 @@ import { createImageStore } from './image/local-store.ts';
 import { createLauncher } from './launcher/client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork } from './network/bridge-network.ts';
+import { instanceNames } from './network/rules.ts';
 import { prepareCgroupTree } from './os/cgroup.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
@@ -70,7 +72,17 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     imageCount: images.list().length,
     now: clock(),
   });
-  parts.use(await serveDockerApi({ socketPath, context: { view } }));
+  const bridge = instanceNames(instance).bridge;
+  const host = {
+    view,
+    engine,
+    images,
+    network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
+    containersDirectory: directory,
+    cgroupDirectory: cgroup.mountPoint + cgroup.path,
+    clock,
+  };
+  parts.use(await serveDockerApi({ socketPath, host }));
 
   const started = parts.move();
   return {
@@ -90,6 +102,11 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** What the Docker API calls the bridge by. */
+function networkId(instance: string): string {
+  return createHash('sha256').update(`bridge ${instance}`).digest('hex');
 }
 
 async function joinedIdentity(dataRoot: string): Promise<Identity> {

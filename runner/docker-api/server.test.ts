@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { serveDockerApi } from './server.ts';
-import type { HostView } from './translate.ts';
+import { engineWithout } from '../../test/support/engine-without.ts';
+import type { DockerApiHost } from './context.ts';
+import type { HostView } from './translate/host.ts';
 
 const run = promisify(execFile);
 
@@ -29,6 +31,30 @@ const view: HostView = {
   now: 0,
 };
 
+const host: DockerApiHost = {
+  view: () => view,
+  engine: {
+    ...engineWithout(),
+    attach: () => Promise.reject(new Error('no container')),
+    rename: () => Promise.resolve(),
+    restart: () => Promise.resolve(),
+    resize: () => Promise.resolve(),
+  },
+  images: {
+    load: () => Promise.resolve([]),
+    find: () => undefined,
+    list: () => [],
+    remove: () => Promise.resolve(),
+    onChange: () => ({ [Symbol.dispose]: () => {} }),
+    tag: () => {},
+    detail: () => undefined,
+  },
+  network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
+  containersDirectory: '/nonexistent',
+  cgroupDirectory: '/nonexistent',
+  clock: () => 0,
+};
+
 let directory: string;
 let socketPath: string;
 let stack: AsyncDisposableStack;
@@ -42,7 +68,7 @@ beforeEach(async () => {
 afterEach(() => stack.disposeAsync());
 
 async function serve(): Promise<void> {
-  stack.use(await serveDockerApi({ socketPath, context: { view: () => view } }));
+  stack.use(await serveDockerApi({ socketPath, host }));
 }
 
 interface Reply {
