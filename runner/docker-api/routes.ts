@@ -1,6 +1,6 @@
 import { BerthError } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
-import type { ApiRequest } from './api-request.ts';
+import { parameter, type ApiRequest } from './api-request.ts';
 import { attachContainer } from './container-attach.ts';
 import { containerChanges } from './container-changes.ts';
 import { createContainer } from './container-create.ts';
@@ -48,6 +48,10 @@ const copying = notYet('Copying files in and out of containers');
 const networking = notYet('More than the one bridge network');
 const volumes = notYet('Creating and changing volumes');
 const plugins = notYet('Managing plugins');
+const noPlugin: Handler = (_context, request) => {
+  const text = `plugin "${parameter(request, 'name').slice(0, 80)}" not found`;
+  throw new BerthError('not-found', 'docker.no-plugin', text);
+};
 const saving = notYet('Saving images');
 const buildkit = notYet('BuildKit');
 
@@ -128,7 +132,7 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'GET /plugins/privileges': plugins,
   'POST /plugins/pull': plugins,
   'POST /plugins/create': plugins,
-  'GET /plugins/{name:path}/json': plugins,
+  'GET /plugins/{name:path}/json': noPlugin,
   'DELETE /plugins/{name:path}': plugins,
   'POST /plugins/{name:path}/enable': plugins,
   'POST /plugins/{name:path}/disable': plugins,

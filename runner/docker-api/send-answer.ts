@@ -11,7 +11,7 @@ const MAX_DISCARDED_BYTES = 1024 * 1024;
 /** Sends an answer over HTTP. Never rejects: a client that has gone is none. */
 export async function sendAnswer(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.on('error', () => {}); // close follows
-  discard(request, response);
+  if (answer.kind !== 'stream' && answer.kind !== 'hijack') discard(request, response);
   switch (answer.kind) {
     case 'json':
       return whole(response, answer.status ?? 200, 'application/json', `${JSON.stringify(answer.body)}\n`);

@@ -30,7 +30,7 @@ export interface Choice {
   /** The newest so many, whatever their state; undefined or not positive: no limit. */
   readonly limit: number | undefined;
   /** The ID of the image that a reference names. */
-  imageId(reference: string): string | undefined;
+  readonly imageId: (reference: string) => string | undefined;
 }
 
 /** The containers that GET /containers/json shows, newest first. */
