@@ -3,11 +3,14 @@ import { basename, dirname, resolve } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { parseDocument } from 'yaml';
 import { BerthError, errorText } from '#shared/errors.ts';
+import { MAX_COMPOSE_CHARACTERS } from '#shared/api/stacks.ts';
 import { objectName } from '#shared/model/names.ts';
 import type { Session } from './command.ts';
 
 export interface ComposeFile {
   readonly stack: string;
+  /** True when the stack's name was asked for, which wins over the one in the file. */
+  readonly isNamed: boolean;
   readonly text: string;
   /** The file as the user named it, for messages. */
   readonly shownPath: string;
@@ -19,7 +22,7 @@ const defaultNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'doc
 /**
  * Reads a Compose file and finds the name of its stack. What is in it is the control plane's to judge.
  *
- * @throws BerthError `compose.file-missing`, `compose.file-unreadable`, `stack.name-unknown`, `stack.name-invalid`
+ * @throws BerthError `compose.file-missing`, `compose.file-unreadable`, `compose.file-too-large`, `stack.name-unknown`, `stack.name-invalid`
  */
 export async function readComposeFile(
   file: string | undefined,
@@ -31,7 +34,12 @@ export async function readComposeFile(
     ? { text: await readText(session.terminal.input), shownPath: '<stdin>' }
     : await readFirst(file === undefined ? defaultNames : [file], session.workingDirectory);
   const directory = basename(dirname(resolve(session.workingDirectory, isInput ? 'x' : shownPath)));
-  return { stack: stackName(stack, text, isInput ? '' : directory), text, shownPath };
+  if (text.length > MAX_COMPOSE_CHARACTERS) {
+    const what = `${shownPath} has ${text.length} characters, over the limit of ${MAX_COMPOSE_CHARACTERS}`;
+    throw new BerthError('too-large', 'compose.file-too-large', what);
+  }
+  const name = stackName(stack, text, isInput ? '' : directory);
+  return { stack: name, isNamed: stack !== undefined, text, shownPath };
 }
 
 async function readFirst(
@@ -70,8 +78,13 @@ export function stackName(given: string | undefined, text: string, directory: st
 
 /** Lenient: a file that is not YAML has no name here, and the control plane says what is wrong with it, and where. */
 function nameInFile(text: string): string | undefined {
-  const name: unknown = parseDocument(text, { logLevel: 'silent' }).get('name');
-  return typeof name === 'string' ? name : undefined;
+  try {
+    // The parser's look for repeated keys is quadratic.
+    const name: unknown = parseDocument(text, { logLevel: 'silent', uniqueKeys: false }).get('name');
+    return typeof name === 'string' ? name : undefined;
+  } catch {
+    return undefined; // nested too deeply for this parser
+  }
 }
 
 /** A directory's name as a DNS label: lower case, with "-" for what a label may not hold; empty when nothing is left. */

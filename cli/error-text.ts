@@ -6,7 +6,9 @@ import { errorText, isBerthError, type ErrorLocation } from '#shared/errors.ts';
  */
 export function formatError(error: unknown): string {
   if (!isBerthError(error)) return `berth: ${errorText(error)}\n`;
-  const lines = [`berth: ${error.message}`, ...error.locations.map(formatLocation)];
+  // A single mistake may be all of the message.
+  const locations = error.locations.map(formatLocation).filter((line) => line !== error.message);
+  const lines = [`berth: ${error.message}`, ...locations];
   if (error.remedy !== undefined) lines.push(`hint: ${error.remedy}`);
   return `${lines.join('\n')}\n`;
 }

@@ -11,6 +11,8 @@ export const EXIT = {
   unavailable: 6,
   /** `exec` could not run the command (its own exit code is passed through otherwise). */
   execFailed: 125,
+  notExecutable: 126,
+  commandNotFound: 127,
   interrupted: 130,
 } as const;
 
@@ -24,6 +26,8 @@ export const exitCodeMeanings: ReadonlyMap<number, string> = new Map([
   [EXIT.conflict, 'the state of the object, or its name, is in the way'],
   [EXIT.unavailable, 'the control plane or a host cannot be reached now, or a wait ran out of time; try again'],
   [EXIT.execFailed, '`exec` only: the command could not be run (else its own exit code is passed on)'],
+  [EXIT.notExecutable, '`exec` only: the command is in the container, but is no program that can be run'],
+  [EXIT.commandNotFound, '`exec` only: the command is not in the container'],
   [EXIT.interrupted, 'interrupted by SIGINT or SIGTERM'],
 ]);
 
@@ -42,4 +46,11 @@ const codeOfKind = {
 /** The exit code for anything that was thrown. */
 export function exitCodeOf(error: unknown): number {
   return isBerthError(error) ? codeOfKind[error.kind] : EXIT.failure;
+}
+
+/** The exit code of an `exec` whose command did not run, as a shell's and Docker's: it is not one of `berth`'s own. */
+export function execFailureCode(error: unknown): number {
+  const code = isBerthError(error) ? error.code : '';
+  if (code === 'launch.command-not-found') return EXIT.commandNotFound;
+  return code === 'launch.command-not-executable' ? EXIT.notExecutable : EXIT.execFailed;
 }

@@ -40,6 +40,22 @@ const service = (name: string, replicas: number, runningReplicas: number): objec
   runningReplicas,
 });
 
+/** What `--wait` asks first: when the current revision was applied. */
+const stackRoute: Record<string, CannedRoute> = {
+  'GET /v1/stacks/hello': () => ({
+    name: 'hello',
+    revision: 1,
+    digest,
+    message: '',
+    appliedAtMs: web.createdAtMs,
+    appliedBy: 'admin',
+    services: 1,
+    runningReplicas: 0,
+    desiredReplicas: 1,
+    config: { name: 'hello', services: [{ name: 'web', replicas: 1, container: { image: 'hello:1' } }] },
+  }),
+};
+
 /** One run against answers that the test chooses. */
 async function berth(routes: Readonly<Record<string, CannedRoute>>, argv: readonly string[], input = '') {
   await using plane = await startCannedControlPlane(routes);
@@ -142,6 +158,21 @@ test('login tries the token before it stores it, and bootstraps a new cluster', 
   expect(await runCliWith(['ls'], { environment })).toMatchObject({ exitCode: 3 }); // the token is found; no such route
 });
 
+test('the first token of a cluster is not lost when it cannot be stored', async () => {
+  const token = `brt_${'t'.repeat(43)}`;
+  const routes = {
+    'POST /v1/bootstrap': () => ({ id: id('t'), name: 'admin', scope: 'admin', createdAtMs: 1, token }),
+    'GET /v1/stacks': () => ({ stacks: [] }),
+  };
+  await using plane = await startCannedControlPlane(routes);
+  await writeFile(join(directory, 'file'), '');
+  const environment = { BERTH_CONFIG: join(directory, 'file', 'config.json') };
+  const result = await runCliWith(['login', plane.url, '--bootstrap', 's'], { environment });
+  expect(result.exitCode).toBe(EXIT.failure);
+  expect(result.stderr).toContain('berth: the first token was made, but could not be stored: ');
+  expect(result.stderr).toContain(`log in with --token-stdin: ${token}\n`);
+});
+
 test("what is wrong in a Compose file is told at the user's own file and line", async () => {
   await writeFile(join(directory, 'my.yaml'), 'name: hello\n');
   const routes = {
@@ -163,6 +194,7 @@ test('apply --wait returns when every replica runs', async () => {
   await writeFile(join(directory, 'compose.yaml'), 'services: {}\n');
   let running = 0;
   const routes: Record<string, CannedRoute> = {
+    ...stackRoute,
     'PUT /v1/stacks/hello': () => ({
       stack: 'hello',
       revision: 2,
@@ -182,12 +214,13 @@ test('apply --wait returns when every replica runs', async () => {
   expect(result.stdout).toBe('stack hello: revision 2 applied\n  web: updated\n');
   expect(result.stderr).toBe('All of hello runs. Next: berth ps hello\n');
   expect(running).toBe(2);
-  expect(result.requests[0]?.body).toEqual({ compose: 'services: {}\n', message: 'why' });
+  expect(result.requests[0]?.body).toEqual({ compose: 'services: {}\n', message: 'why', overrideName: true });
 });
 
 test('apply --wait tells what is missing when the time is over', async () => {
   const stuck = { ...web, state: 'rejected', message: 'image hello:1 is not on this host' };
   const routes: Record<string, CannedRoute> = {
+    ...stackRoute,
     'PUT /v1/stacks/hello': () => ({ stack: 'hello', revision: 1, digest, changed: true, services: [] }),
     'GET /v1/services': () => ({ services: [service('web', 1, 0)] }),
     'GET /v1/tasks': () => ({ tasks: [stuck], pending: [] }),
@@ -202,6 +235,37 @@ test('apply --wait tells what is missing when the time is over', async () => {
       'hello: hello/web.1 is rejected on alpha: image hello:1 is not on this host\n' +
       'hint: See `berth ps hello` and `berth events`; the control plane goes on trying.\n',
   );
+});
+
+test('--wait gives up at once when a replica cannot run, and takes a finished one for done', async () => {
+  const rejected = { ...web, state: 'rejected', message: 'port 8080/tcp is taken' };
+  const once = (restart: string): object => ({
+    ...service('web', 1, 0),
+    spec: { name: 'web', replicas: 1, container: { image: 'hello:1', restart: { kind: restart } } },
+  });
+  const wait = (tasks: readonly object[], restart: string) => {
+    const routes: Record<string, CannedRoute> = {
+      ...stackRoute,
+      'PUT /v1/stacks/hello': () => ({ stack: 'hello', revision: 1, digest, changed: true, services: [] }),
+      'GET /v1/services': () => ({ services: [once(restart)] }),
+      'GET /v1/tasks': () => ({ tasks, pending: [] }),
+      'GET /v1/events': () => ({ events: [], cursor: 7 }),
+    };
+    return berth(routes, ['apply', '-f', '-', '-p', 'hello', '--wait', '--timeout', '50ms'], 'services: {}');
+  };
+  const tries = ['b', 'c'].map((letter) => ({ ...rejected, id: id(letter), desired: false }));
+  expect(await wait([...tries, rejected], 'always')).toMatchObject({
+    exitCode: EXIT.conflict,
+    stderr:
+      'berth: stack hello cannot run as asked\n' +
+      'hello: hello/web.1 is rejected on alpha: port 8080/tcp is taken\n' +
+      'hint: Correct what is named and apply again; see `berth ps -a hello`.\n',
+  });
+  expect(await wait(tries.slice(1).concat(rejected), 'always')).toMatchObject({ exitCode: EXIT.unavailable });
+  const failed = { ...web, state: 'failed', message: 'exited with 1', exitCode: 1 };
+  expect(await wait([failed], 'no')).toMatchObject({ exitCode: EXIT.conflict });
+  expect(await wait([{ ...failed, createdAtMs: 1 }], 'no')).toMatchObject({ exitCode: EXIT.unavailable });
+  expect(await wait([{ ...web, state: 'complete' }], 'no')).toMatchObject({ exitCode: EXIT.ok });
 });
 
 test('scale finds the stack of a service, and refuses what it does not know before it changes anything', async () => {

@@ -104,13 +104,18 @@ test('exec without -i gives the command no input', async () => {
   expect(await berth(echoing(0), ['exec', 'web.1', 'cat'], 'not sent')).toMatchObject({ exitCode: 0, stdout: '' });
 });
 
-test('a command that cannot be run is 125 with the reason of the host', async () => {
+test.each([
+  ['launch.command-not-found', 127],
+  ['launch.command-not-executable', 126],
+  ['launch.user-unknown', 125],
+  ['launch.failed', 125],
+])('a command that cannot be run, %s, is %i with the reason of the host', async (code, exitCode) => {
   const refusing: CannedHost = (stream) =>
-    stream.reset(new BerthError('not-found', 'launch.command-not-found', 'exec: there is no /nope in the container'));
+    stream.reset(new BerthError('invalid', code, 'exec: execute /nope: ENOENT: no such file or directory'));
   expect(await berth(refusing, ['exec', 'web.1', '/nope'])).toEqual({
-    exitCode: EXIT.execFailed,
+    exitCode,
     stdout: '',
-    stderr: 'berth: exec: there is no /nope in the container\n',
+    stderr: 'berth: exec: execute /nope: ENOENT: no such file or directory\n',
   });
 });
 

@@ -22,7 +22,7 @@ import { openDb } from './store/commit.ts';
 export const MAX_BODY_BYTES = 256 * 1024;
 
 /** Longest body of an apply, in bytes: its Compose file in JSON, where a character may take more than one byte. */
-export const MAX_APPLY_BYTES = 2 * MAX_COMPOSE_CHARACTERS;
+const MAX_APPLY_BYTES = 2 * MAX_COMPOSE_CHARACTERS;
 
 function limitBody(maxSize: number) {
   return bodyLimit({
@@ -41,6 +41,7 @@ function limitBody(maxSize: number) {
 export const openApiInfo = {
   openapi: '3.1.0',
   info: { title: 'Berth control plane', version: BERTH_VERSION, license: { name: 'Apache-2.0' } },
+  security: [{ bearer: [] }],
 };
 
 /**
@@ -51,7 +52,8 @@ export function createApp(ports: Ports, log: (error: unknown) => void = console.
   const app = new OpenAPIHono<Environment>({ defaultHook: rejectInvalid });
   const api: ApiContext = { ...ports, db: openDb(ports.database.read) };
   app.onError(errorHandler(log));
-  app.notFound(unknownRoute);
+  app.notFound(unknownRoute(() => app.routes));
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   const small = limitBody(MAX_BODY_BYTES);
   const large = limitBody(MAX_APPLY_BYTES);
   app.use('*', (context, next) => (context.req.method === 'PUT' ? large : small)(context, next));

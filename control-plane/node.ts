@@ -3,14 +3,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { BerthError, errorText, isBerthError } from '#shared/errors.ts';
+import { BerthError, errorText } from '#shared/errors.ts';
 import { createApp } from './app.ts';
 import { bootstrapSecret } from './node/bootstrap-secret.ts';
 import { DataLock } from './node/data-lock.ts';
 import { drainWhenAnswered } from './node/drain.ts';
-import { CONTROL_PLANE_HELP, parseControlPlaneOptions, type ControlPlaneOptions } from './node/options.ts';
+import { CONTROL_PLANE_HELP, type ControlPlaneOptions } from './node/options.ts';
+import { runUntilSignalled, type ControlPlane } from './node/run.ts';
 import { ClusterHub } from './session/hub.ts';
-import { problemResponse } from './session/hub-request.ts';
 import { InProcessRelays } from './session/in-process-relays.ts';
 import { NodeHostSockets, NodeWebSockets } from './session/node-ws.ts';
 import { TimerAlarm } from './session/timer-alarm.ts';
@@ -19,54 +19,24 @@ import { createCluster } from './store/cluster-store.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 
-/**
- * `berth control-plane`: the control plane in one Node process, on an embedded database, until SIGTERM or SIGINT.
- *
- * @returns the exit code: 0 after a signal, 2 for wrong options, 1 when it could not start
- */
-export async function runControlPlane(argv: readonly string[]): Promise<number> {
-  try {
-    const options = parseControlPlaneOptions(argv);
-    if (options === 'help') {
-      process.stdout.write(CONTROL_PLANE_HELP);
-      return 0;
-    }
-    const stop = signalled();
-    await using controlPlane = await startControlPlane(options);
-    process.stdout.write(
-      `berth control-plane: listening on ${controlPlane.url}\n` +
-        `first login: berth login ${controlPlane.url} --bootstrap "$(cat ${controlPlane.secretPath})"\n`,
-    );
-    await stop;
-    return 0;
-  } catch (error) {
-    const remedy = isBerthError(error) && error.remedy !== undefined ? `\n${error.remedy}` : '';
-    process.stderr.write(`berth control-plane: ${errorText(error)}${remedy}\n`);
-    return isBerthError(error) && error.kind === 'invalid' ? 2 : 1;
-  }
-}
-
-export interface ControlPlane extends AsyncDisposable {
-  /** `http://HOST:PORT`, with the port that was taken when 0 was asked for. */
-  readonly url: string;
-  /** The file of the bootstrap secret. */
-  readonly secretPath: string;
+/** `berth control-plane`: the control plane in one Node process, on an embedded database. Resolves with the exit code. */
+export function runControlPlane(argv: readonly string[]): Promise<number> {
+  return runUntilSignalled(argv, CONTROL_PLANE_HELP, startControlPlane);
 }
 
 /**
  * Starts all parts, each of which is stopped in the opposite order: connections first, then the database, then the lock.
  *
- * @throws BerthError `data.in-use` or `listen.failed`
+ * @throws BerthError `data.in-use`, `data.unusable` or `listen.failed`
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const clock = Date.now;
   const log = (line: string): void => console.error(`berth control-plane: ${line}`);
-  await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDataDirectory(options.dataDirectory);
   await using parts = new AsyncDisposableStack();
   parts.use(DataLock.take(options.dataDirectory));
   const secret = await bootstrapSecret(options.dataDirectory);
-  const database = parts.use(await openEmbedded(join(options.dataDirectory, 'cluster.db')));
-  await migrate(database);
+  const database = parts.use(await openDatabase(join(options.dataDirectory, 'cluster.db')));
 
   const sockets = new NodeHostSockets();
   const relays = new InProcessRelays(clock);
@@ -100,11 +70,43 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   return { url, secretPath: secret.path, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
+async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new BerthError(
+      'unavailable',
+      'data.unusable',
+      `cannot make the data directory ${path}: ${errorText(cause)}`,
+      {
+        cause,
+        remedy: 'Choose another one with --data DIR.',
+      },
+    );
+  }
+}
+
+/** The database with its schema up to date. */
+async function openDatabase(path: string) {
+  await using opened = new AsyncDisposableStack();
+  try {
+    const database = opened.use(await openEmbedded(path));
+    await migrate(database);
+    opened.move();
+    return database;
+  } catch (cause) {
+    throw new BerthError('unavailable', 'data.unusable', `cannot open the database ${path}: ${errorText(cause)}`, {
+      cause,
+      remedy: 'Restore it from a backup, or begin a new cluster with another --data DIR.',
+    });
+  }
+}
+
 /** The app, but for the paths that are WebSockets'. */
 function answering(fetch: (request: Request) => Response | Promise<Response>) {
   return (request: Request): Response | Promise<Response> => {
     const { pathname } = new URL(request.url);
-    return upgradeRoute(pathname) === undefined ? fetch(request) : problemResponse(upgradeNeeded(pathname));
+    return upgradeRoute(pathname) === undefined ? fetch(request) : upgradeNeeded(pathname);
   };
 }
 
@@ -129,10 +131,4 @@ async function closeServer(server: Server): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeAllConnections(); // among them readers of the event log, who wait long
   await closed;
-}
-
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-  });
 }

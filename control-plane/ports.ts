@@ -49,7 +49,7 @@ export interface Cluster {
 export interface Hub {
   /** Desired state changed: converge soon and push. Resolves when the convergence that saw the change is stored. */
   poke(): Promise<void>;
-  /** A removed host: close its channel with `CLOSE.revoked`. */
+  /** A removed host: close its channel with `CLOSE.revoked`, then as `poke`. */
   revoke(hostId: string): Promise<void>;
   /**
    * Makes a relay with two one-time tokens and tells the host to dial it.

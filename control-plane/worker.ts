@@ -1,6 +1,8 @@
+import { isBerthError } from '#shared/errors.ts';
 import { createApp } from './app.ts';
 import type { WorkerEnvironment } from './session/durable-object.ts';
-import { problemResponse, RemoteHub } from './session/hub-request.ts';
+import { problemResponse } from './problem-response.ts';
+import { RemoteHub } from './session/hub-request.ts';
 import { isUpgrade, upgradeNeeded, upgradeRoute } from './session/upgrade-route.ts';
 import { openRemote } from './store/remote.ts';
 
@@ -34,6 +36,7 @@ export default {
       await readiness;
       return await app.fetch(request);
     } catch (error) {
+      if (!isBerthError(error)) console.error(error);
       return problemResponse(error);
     }
   },
@@ -59,7 +62,7 @@ async function forward(
   env: WorkerEnvironment,
   route: NonNullable<ReturnType<typeof upgradeRoute>>,
 ): Promise<Response> {
-  if (!isUpgrade(request)) throw upgradeNeeded(new URL(request.url).pathname);
+  if (!isUpgrade(request)) return upgradeNeeded(new URL(request.url).pathname);
   const object = route.kind === 'channel' ? clusterObject(env)() : env.RELAY.get(env.RELAY.idFromName(route.relayId));
   return (await object.fetch(request as object as Parameters<typeof object.fetch>[0])) as unknown as Response;
 }

@@ -31,8 +31,6 @@ const migrations = [
     primary key (service_id, slot)) strict;
   create table task_outcomes (task_id text primary key, status text) strict;
   create table outbox (seq integer primary key autoincrement, batch text not null) strict;
-  create table journal (id integer primary key, operation text not null, object text not null, detail text not null)
-    strict;
   `,
 ];
 

@@ -51,6 +51,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     await createLauncher({
       binary: await binary('berth-launcher'),
       cgroupRoot: cgroup.mountPoint,
+      shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
       cacheDirectory: join(path, 'cache'),
       controllers: cgroup.controllers,
       onWarning: (container, text) => log.warn(text, { container }),

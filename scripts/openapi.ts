@@ -79,8 +79,9 @@ function operationLines(method: string, path: string, operation: Operation): str
   const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query');
   const names = query.map((parameter) => `\`${parameter.name}\` (${shape(parameter.schema)})`);
   const answers = Object.entries(operation.responses).flatMap(([status, response]) =>
-    status === 'default' ? [] : bodyLines(`Answer ${status}: ${response.description}`, response.content),
+    bodyLines(`Answer ${status}: ${response.description}`, response.content),
   );
+  const failures = Object.keys(operation.responses).filter((status) => Number(status) >= 400);
   return [
     `## ${method.toUpperCase()} ${path}`,
     '',
@@ -89,6 +90,8 @@ function operationLines(method: string, path: string, operation: Operation): str
     ...(names.length === 0 ? [] : [`Query: ${names.join(', ')}.`, '']),
     ...bodyLines('Body', operation.requestBody?.content),
     ...answers,
+    `Problems: ${failures.join(', ')}.`,
+    '',
   ];
 }
 

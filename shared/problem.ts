@@ -14,11 +14,12 @@ const statusOfKind = {
 } as const satisfies Record<ErrorKind, number>;
 
 /** The HTTP status that carries an error of this kind. */
-export function httpStatus(kind: ErrorKind): (typeof statusOfKind)[ErrorKind] {
+function httpStatus(kind: ErrorKind): (typeof statusOfKind)[ErrorKind] {
   return statusOfKind[kind];
 }
 
-const errorKind = z.enum([
+/** An error's kind, as answers and relays carry it. */
+export const errorKind = z.enum([
   'invalid',
   'unauthenticated',
   'forbidden',

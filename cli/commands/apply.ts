@@ -1,19 +1,17 @@
 import { BerthError, isBerthError } from '#shared/errors.ts';
-import { parseDurationMs } from '#shared/duration.ts';
 import type { ApplyResponse } from '#shared/api/stacks.ts';
 import type { Client } from '../client.ts';
 import { defineCommand, type Session } from '../command.ts';
 import { readComposeFile, type ComposeFile } from '../compose-file.ts';
-import { DEFAULT_WAIT_MS, waitUntilRunning } from '../convergence.ts';
+import { DEFAULT_WAIT_MS, waitOptions, waitUntilRunning } from '../convergence.ts';
 import { text, wholeNumber } from '../option-values.ts';
 
 export const apply = defineCommand({
   name: 'apply',
   summary: 'Make a stack be what a Compose file says',
   description:
-    'The name of the stack is --stack, else the `name` in the file, else the name of the directory of the file; a file\n' +
-    'that has a name is applied under that name only. The supported part of Compose is in docs/compose.md; anything\n' +
-    'beyond it is an error at its line, and nothing changes.',
+    'The name of the stack is --stack, else the `name` in the file, else the name of the directory of the file. The\n' +
+    'supported part of Compose is in docs/compose.md; anything beyond it is an error at its line, and nothing changes.',
   options: {
     file: {
       kind: 'value',
@@ -30,13 +28,7 @@ export const apply = defineCommand({
       summary: 'Refuse unless N is the current revision (0: no such stack)',
       parse: wholeNumber(0),
     },
-    wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy' },
-    timeout: {
-      kind: 'value',
-      metavar: 'DURATION',
-      summary: 'How long --wait waits (default: 5m)',
-      parse: parseDurationMs,
-    },
+    ...waitOptions,
   },
   examples: ['berth apply -f compose.yaml --wait', 'berth apply -f - --stack hello < compose.yaml'],
   async handler({ options, session }) {
@@ -61,6 +53,7 @@ async function send(
   try {
     return await client.apply(file.stack, {
       compose: file.text,
+      ...(file.isNamed ? { overrideName: true } : {}),
       ...(message === undefined ? {} : { message }),
       ...(expectedRevision === undefined ? {} : { expectedRevision }),
     });

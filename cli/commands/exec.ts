@@ -4,7 +4,7 @@ import { encodeLine } from '#shared/relay/lines.ts';
 import type { RelayStream } from '#shared/relay/stream.ts';
 import type { Client } from '../client.ts';
 import { defineCommand, type Session } from '../command.ts';
-import { EXIT } from '../exit-code.ts';
+import { execFailureCode } from '../exit-code.ts';
 import { formatError } from '../error-text.ts';
 import { keyValue, text } from '../option-values.ts';
 import { rawMode, terminalSize } from '../raw-mode.ts';
@@ -25,7 +25,8 @@ interface ExecWish {
 export const exec = defineCommand({
   name: 'exec',
   summary: 'Run a command in the container of a task',
-  description: 'The exit code is that of the command; 125 means that it could not be run.',
+  description:
+    'The exit code is that of the command; 127: it is not there, 126: not executable, 125: not run for another reason.',
   args: {
     TASK: { arity: 'one', summary: 'Id of the task, or stack/service.slot' },
     COMMAND: { arity: 'some', summary: 'The command and its arguments' },
@@ -62,7 +63,7 @@ export const exec = defineCommand({
       if (session.signal.aborted) throw error;
       // Any other code could be the command's own.
       terminal.error.write(formatError(error));
-      return EXIT.execFailed;
+      return execFailureCode(error);
     }
   },
 });

@@ -11,7 +11,7 @@ import { formatError } from '../error-text.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { text } from '../option-values.ts';
 import { dialRelay } from '../relay.ts';
-import { familiar, shortId } from './image-ls.ts';
+import { familiarImage, shortImageId } from '../image-name.ts';
 
 type Loaded = z.infer<typeof imageLoadTrailer>['images'];
 
@@ -137,8 +137,8 @@ async function report({ terminal, signal }: Session, outcomes: readonly Outcome[
       continue;
     }
     for (const image of result.value) {
-      const names = image.references.map(familiar).join(', ') || '<none>';
-      await terminal.write(`${host}: loaded ${names} (${shortId(image.id)})\n`);
+      const names = image.references.map(familiarImage).join(', ') || '<none>';
+      await terminal.write(`${host}: loaded ${names} (${shortImageId(image.id)})\n`);
     }
   }
   if (outcomes.every(({ result }) => result.status === 'fulfilled')) {

@@ -2,6 +2,7 @@ import { formatBytes } from '#shared/size.ts';
 import { formatAge } from '../age.ts';
 import { defineCommand } from '../command.ts';
 import { formatTable } from '../table.ts';
+import { familiarImage, shortImageId } from '../image-name.ts';
 
 export const imageLs = defineCommand({
   name: 'image ls',
@@ -11,8 +12,8 @@ export const imageLs = defineCommand({
     if (options.json) return terminal.json({ images });
     const now = Date.now();
     const rows = images.map((image) => [
-      image.references.map(familiar).join(', ') || '<none>',
-      shortId(image.id),
+      image.references.map(familiarImage).join(', ') || '<none>',
+      shortImageId(image.id),
       formatBytes(image.sizeBytes),
       image.createdAtMs === 0 ? '' : formatAge(image.createdAtMs, now),
       image.hosts.join(', '),
@@ -21,13 +22,3 @@ export const imageLs = defineCommand({
     if (images.length === 0) await terminal.note('None yet. Next: berth image load -i ARCHIVE');
   },
 });
-
-/** A canonical reference as people write it: without the default registry and namespace. */
-export function familiar(reference: string): string {
-  return reference.replace(/^docker\.io\/(?:library\/)?/, '');
-}
-
-/** The first 12 digits of an image ID, as docker prints it. */
-export function shortId(id: string): string {
-  return id.replace(/^sha256:/, '').slice(0, 12);
-}

@@ -1,5 +1,5 @@
 import { text as readText } from 'node:stream/consumers';
-import { BerthError } from '#shared/errors.ts';
+import { BerthError, errorText } from '#shared/errors.ts';
 import { Client } from '../client.ts';
 import { defineCommand } from '../command.ts';
 import { checkedUrl } from '../connection.ts';
@@ -33,8 +33,12 @@ export const login = defineCommand({
     }
     const token = await obtainToken();
     const name = options.name ?? options.context ?? new URL(url).host;
-    await new Client({ url, token }, session.signal).stacks(); // any token may read
-    await session.contexts.save(name, { url, token });
+    try {
+      await new Client({ url, token }, session.signal).stacks(); // any token may read
+      await session.contexts.save(name, { url, token });
+    } catch (error) {
+      throw options.bootstrap === undefined ? error : keepToken(error, token);
+    }
     if (options.json) return session.terminal.json({ context: name, url });
     await session.terminal.note(`Logged in to ${url} as context "${name}". Next: berth host token, or berth ls`);
 
@@ -53,3 +57,10 @@ export const login = defineCommand({
     }
   },
 });
+
+/** The first token is made once in a cluster's life: when it could not be stored, the person must be given it. */
+function keepToken(cause: unknown, token: string): BerthError {
+  const what = `the first token was made, but could not be stored: ${errorText(cause)}`;
+  const remedy = `Keep it, it is not shown again, and log in with --token-stdin: ${token}`;
+  return new BerthError('internal', 'login.not-stored', what, { cause, remedy });
+}

@@ -3,7 +3,7 @@ import { formatAge } from '../age.ts';
 import { defineCommand } from '../command.ts';
 import { formatTable } from '../table.ts';
 import { bySlot, taskName } from '../task-reference.ts';
-import { familiar } from './image-ls.ts';
+import { familiarImage } from '../image-name.ts';
 
 /** What a task is doing, in one word or two. */
 function stateText(task: TaskView): string {
@@ -28,7 +28,7 @@ export const ps = defineCommand({
         taskName(task),
         task.host?.name ?? '',
         stateText(task),
-        familiar(task.image),
+        familiarImage(task.image),
         task.address ?? '',
         String(task.restarts),
         formatAge(task.createdAtMs, now),

@@ -1,19 +1,13 @@
-import { parseDurationMs } from '#shared/duration.ts';
 import { defineCommand } from '../command.ts';
-import { DEFAULT_WAIT_MS, waitUntilGone } from '../convergence.ts';
+import { DEFAULT_WAIT_MS, waitOptions, waitUntilGone } from '../convergence.ts';
 
 export const rm = defineCommand({
   name: 'rm',
   summary: 'Remove a stack: its services and all of their containers',
   args: { STACK: { arity: 'one', summary: 'Name of the stack' } },
   options: {
+    ...waitOptions,
     wait: { kind: 'flag', summary: 'Return when all of its containers have gone' },
-    timeout: {
-      kind: 'value',
-      metavar: 'DURATION',
-      summary: 'How long --wait waits (default: 5m)',
-      parse: parseDurationMs,
-    },
   },
   async handler({ args, options, session }) {
     const client = await session.connect();

@@ -1,8 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
-import { parseDurationMs } from '#shared/duration.ts';
 import type { ServiceView } from '#shared/api/stacks.ts';
 import { defineCommand } from '../command.ts';
-import { DEFAULT_WAIT_MS, waitUntilRunning } from '../convergence.ts';
+import { DEFAULT_WAIT_MS, waitOptions, waitUntilRunning } from '../convergence.ts';
 
 /** One `[STACK/]SERVICE=N`; pure. @throws BerthError `cli.usage` */
 export function parseScale(word: string): { readonly service: string; readonly replicas: number } {
@@ -34,13 +33,7 @@ export const scale = defineCommand({
   summary: 'Set how many replicas services have; each makes a new revision',
   args: { 'SERVICE=N': { arity: 'some', summary: '[STACK/]SERVICE and the number of its replicas' } },
   options: {
-    wait: { kind: 'flag', summary: 'Return when every replica runs and is healthy' },
-    timeout: {
-      kind: 'value',
-      metavar: 'DURATION',
-      summary: 'How long --wait waits (default: 5m)',
-      parse: parseDurationMs,
-    },
+    ...waitOptions,
   },
   examples: ['berth scale hello/web=5 --wait'],
   async handler({ args, options, session }) {

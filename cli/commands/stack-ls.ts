@@ -1,7 +1,7 @@
 import { formatAge } from '../age.ts';
 import { defineCommand } from '../command.ts';
 import { formatTable, printable } from '../table.ts';
-import { familiar } from './image-ls.ts';
+import { familiarImage } from '../image-name.ts';
 
 export const stackLs = defineCommand({
   name: 'stack ls',
@@ -28,7 +28,7 @@ export const stackLs = defineCommand({
     const serviceRows = services.map(({ stack, spec, runningReplicas }) => [
       `${stack}/${spec.name}`,
       `${runningReplicas}/${spec.replicas}`,
-      familiar(spec.container.image),
+      familiarImage(spec.container.image),
       spec.container.ports.map((port) => `${port.hostPort}->${port.containerPort}/${port.protocol}`).join(' '),
     ]);
     await terminal.write(`\n${formatTable(['service', 'running', 'image', 'ports'], serviceRows)}`);

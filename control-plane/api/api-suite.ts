@@ -83,6 +83,8 @@ function tokenTests(open: () => Promise<ApiTarget>): void {
       code: 'token.unknown',
     });
     const make = (body: object) => client.ok(createdToken, '/v1/tokens', { method: 'POST', body });
+    const long = { method: 'POST', body: { name: 'long', scope: 'read', expiresInMs: 9e15 } };
+    expect(await client.problem('/v1/tokens', long)).toMatchObject({ status: 422, code: 'request.invalid' });
     const brief = await make({ name: 'brief', scope: 'read', expiresInMs: 1 });
     const expired = await eventually(
       () => client.send('/v1/stacks', { token: brief.token }),
@@ -282,8 +284,31 @@ function refusalTests(open: () => Promise<ApiTarget>): void {
     expect(await client.problem(huge.path, huge.call)).toMatchObject({ status: 413, code: 'request.too-large' });
     expect(await client.problem('/v1/tasks?all=perhaps')).toMatchObject({ code: 'request.invalid' });
     expect((await client.send('/healthz', { token: undefined })).status).toBe(200);
-    const document = (await (await client.send('/openapi.json', { token: undefined })).json()) as { paths: object };
-    expect(Object.keys(document.paths)).toContain('/v1/stacks/{name}');
+    expect(await client.problem('/')).toMatchObject({ status: 404, code: 'route.unknown' });
+    const wrong = await client.send('/v1/stacks/shop', { method: 'PATCH' });
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, PUT, DELETE, HEAD']);
+    expect(problem.parse(await wrong.json())).toMatchObject({ status: 405, code: 'method.not-allowed' });
+    const options = await client.send('/v1/stacks', { method: 'OPTIONS', token: undefined });
+    expect([options.status, options.headers.get('allow'), await options.text()]).toEqual([204, 'GET, HEAD', '']);
+    const head = await client.send('/v1/stacks', { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+    const unauthenticated = await client.send('/v1/stacks', { method: 'HEAD', token: undefined });
+    expect([unauthenticated.status, unauthenticated.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+  });
+
+  test('the OpenAPI document names the answers of every operation', async () => {
+    await using target = await open();
+    const response = await new Client(target).send('/openapi.json');
+    const { paths } = (await response.json()) as {
+      paths: Record<string, Record<string, { responses: Record<string, object> }>>;
+    };
+    const statuses = (path: string, method: string) => Object.keys(paths[path]?.[method]?.responses ?? {});
+    expect(statuses('/healthz', 'get')).toEqual(['200', '500', '503']);
+    expect(statuses('/v1/stacks/{name}', 'put')).toEqual(['200', '401', '403', '409', '413', '422', '500', '503']);
+    expect(statuses('/v1/stacks/{name}', 'delete')).toContain('404');
+    for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) {
+      expect(Object.keys(operation.responses)).toContain('500');
+    }
   });
 
   test('a relay to what does not exist or is not connected is refused', async () => {

@@ -21,7 +21,9 @@ async function openTarget(change: Partial<Hub> = {}): Promise<ApiTarget> {
     poke: async () => {
       await cluster.converge();
     },
-    revoke: () => Promise.resolve(),
+    revoke: async () => {
+      await cluster.converge();
+    },
     openRelay: (hostId) =>
       Promise.reject(new BerthError('unavailable', 'host.not-connected', `host ${hostId} is not connected`)),
     waitForEvents: async (after, waitMs, signal) => {
@@ -73,4 +75,20 @@ test('a change is stored also when the hub cannot be reached; the answer says so
   isReachable = true;
   expect(await client.ok(applyResponse, path, call)).toMatchObject({ revision: 1, changed: false });
   expect(pokes).toEqual([false, true]);
+});
+
+test('the health check says when the database is away', async () => {
+  await using target = await openTarget();
+  expect((await target.fetch(new Request('http://berth.test/healthz'))).status).toBe(200);
+  await using database = await temporaryDatabase();
+  const hub: Hub = {
+    poke: () => Promise.resolve(),
+    revoke: () => Promise.resolve(),
+    openRelay: () => Promise.reject(new Error('not used')),
+    waitForEvents: () => Promise.resolve(),
+  };
+  database.read.close();
+  const app = createApp({ database, hub, clock: Date.now, bootstrapSecret });
+  const response = await app.request('/healthz');
+  expect([response.status, await response.json()]).toMatchObject([503, { code: 'database.unavailable' }]);
 });

@@ -5,7 +5,7 @@ import { commit } from '../store/commit.ts';
 import { bootstrappedAtMs, setBootstrapped } from '../store/tokens.ts';
 import { bearerOf } from './bearer.ts';
 import type { Api, ApiContext } from './context.ts';
-import { body, created } from './problem.ts';
+import { body, created } from './responses.ts';
 import { secretHash } from './secret-hash.ts';
 import { decideToken } from './tokens.ts';
 
@@ -14,7 +14,7 @@ const postBootstrap = createRoute({
   path: '/v1/bootstrap',
   summary: "The first admin token, once in a cluster's life; the bearer is the bootstrap secret.",
   request: { body: body(bootstrapRequest) },
-  responses: created(createdToken, 'The token; its text is shown this once'),
+  responses: created(createdToken, 'The token; its text is shown this once', [409]),
 });
 
 export function addBootstrap(app: Api, api: ApiContext): void {

@@ -4,15 +4,25 @@ import { objectName } from '#shared/model/names.ts';
 import { listEvents, newestEventId, type EventRow } from '../store/events.ts';
 import { requireScope } from './bearer.ts';
 import type { Api, ApiContext } from './context.ts';
-import { answers } from './problem.ts';
+import { answers } from './responses.ts';
 
 const MAX_WAIT_MS = 30_000;
 const MAX_LIMIT = 1000;
 
+/** A parameter that is a whole number, written in decimal digits. */
+function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(z.int().min(minimum).max(maximum))
+    .openapi({ type: 'integer', minimum, maximum });
+}
+
 const query = z.object({
-  after: z.coerce.number().int().min(0).optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_LIMIT).default(100),
-  waitMs: z.coerce.number().int().min(0).max(MAX_WAIT_MS).default(0),
+  after: wholeNumber(0).optional(),
+  limit: wholeNumber(1, MAX_LIMIT).default(100),
+  waitMs: wholeNumber(0, MAX_WAIT_MS).default(0),
   stack: objectName.optional(),
 });
 

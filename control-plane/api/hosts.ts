@@ -8,8 +8,8 @@ import { hostByName, listHosts, liveTaskCounts, updateHost, type HostRow } from 
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
 import { imagesOfHosts } from './images.ts';
-import { pokeHub } from './poke.ts';
-import { answers, noContent } from './problem.ts';
+import { revokeHost } from './poke.ts';
+import { answers, noContent } from './responses.ts';
 
 const params = z.object({ name: objectName });
 
@@ -45,7 +45,7 @@ function addReads(app: Api, api: ApiContext): void {
     summary: 'One host.',
     middleware: requireScope(api, 'see'),
     request: { params },
-    responses: answers(hostView, 'The host'),
+    responses: answers(hostView, 'The host', [404]),
   });
   app.openapi(get, async (context) => {
     const host = await requireHost(api.db, context.req.valid('param').name);
@@ -68,7 +68,7 @@ function addDelete(app: Api, api: ApiContext): void {
     summary: 'Remove a host: its key is refused from now on, its tasks are replaced elsewhere, its name is free.',
     middleware: requireScope(api, 'administer'),
     request: { params },
-    responses: noContent('It is removed'),
+    responses: noContent('It is removed', [404]),
   });
   app.openapi(route, async (context) => {
     const { name } = context.req.valid('param');
@@ -80,8 +80,7 @@ function addDelete(app: Api, api: ApiContext): void {
       const removed = updateHost(db, host.id, { state: 'down', changedAtMs: nowMs, removedAtMs: nowMs });
       return { statements: [removed, ...appendEvents(db, nowMs, [event])], result: host.id };
     });
-    await api.hub.revoke(id);
-    await pokeHub(api.hub);
+    await revokeHost(api.hub, id);
     return context.body(null, 204);
   });
 }

@@ -11,7 +11,7 @@ import { hostByName, insertHost } from '../store/hosts.ts';
 import { insertJoinToken, joinTokenByHash, useJoinToken, type JoinTokenRow } from '../store/tokens.ts';
 import { bearerOf, requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
-import { body, created } from './problem.ts';
+import { body, created } from './responses.ts';
 import { secretHash } from './secret-hash.ts';
 
 function addJoinToken(app: Api, api: ApiContext): void {
@@ -32,7 +32,7 @@ function addJoinToken(app: Api, api: ApiContext): void {
     const event = { kind: 'join-token.created', subject: { 'join-token': row.id }, message: 'join token', cause };
     await commit(api.database, (db) =>
       Promise.resolve({
-        statements: [insertJoinToken(db, row), ...appendEvents(db, nowMs, [event])],
+        statements: [...insertJoinToken(db, row), ...appendEvents(db, nowMs, [event])],
         result: undefined,
       }),
     );
@@ -45,7 +45,7 @@ const postJoin = createRoute({
   path: '/v1/hosts/join',
   summary: 'Enrol a host; the bearer is a join token.',
   request: { body: body(joinRequest) },
-  responses: created(joinResponse, 'The id under which its key is known from now on'),
+  responses: created(joinResponse, 'The id under which its key is known from now on', [409]),
 });
 
 function addJoin(app: Api, api: ApiContext): void {

@@ -7,9 +7,22 @@ import type { Hub } from '../ports.ts';
  *
  * @throws BerthError `hub.unavailable`
  */
-export async function pokeHub(hub: Hub): Promise<void> {
+export function pokeHub(hub: Hub): Promise<void> {
+  return told(hub.poke());
+}
+
+/**
+ * Tells the hub that a host was removed, which pokes it too.
+ *
+ * @throws BerthError `hub.unavailable`
+ */
+export function revokeHost(hub: Hub, hostId: string): Promise<void> {
+  return told(hub.revoke(hostId));
+}
+
+async function told(telling: Promise<void>): Promise<void> {
   try {
-    await hub.poke();
+    await telling;
   } catch (cause) {
     throw new BerthError(
       'unavailable',

@@ -1,17 +1,9 @@
-import type { Context, ErrorHandler, NotFoundHandler } from 'hono';
+import type { ErrorHandler, NotFoundHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import type { RouterRoute } from 'hono/types';
 import type { z } from '@hono/zod-openapi';
 import { BerthError, isBerthError } from '#shared/errors.ts';
-import { problem, toProblem } from '#shared/problem.ts';
-
-/** The one place where errors become answers: RFC 9457 problem documents. */
-function answer(context: Context, error: unknown): Response {
-  const document = toProblem(error);
-  return context.body(JSON.stringify(document), document.status as 500, {
-    'content-type': 'application/problem+json',
-    ...(document.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
-  });
-}
+import { problemResponse } from '../problem-response.ts';
 
 /** What hono itself throws is about the request's form: a body that is no JSON. */
 function known(error: unknown): unknown {
@@ -23,20 +15,41 @@ function known(error: unknown): unknown {
 
 /** `log` is told of errors that nobody raised on purpose, whose answer tells nothing. */
 export function errorHandler(log: (error: unknown) => void): ErrorHandler {
-  return (thrown, context) => {
+  return (thrown) => {
     const error = known(thrown);
     if (!isBerthError(error)) log(error);
-    return answer(context, error);
+    return problemResponse(error);
   };
 }
 
-export const unknownRoute: NotFoundHandler = (context) =>
-  answer(
-    context,
-    new BerthError('not-found', 'route.unknown', `there is no ${context.req.method} ${context.req.path}`, {
-      remedy: 'GET /openapi.json lists what there is.',
-    }),
-  );
+/** Answers what no route takes: OPTIONS tells the methods of a path, another method than these is refused as such. */
+export function unknownRoute(routes: () => readonly RouterRoute[]): NotFoundHandler {
+  return (context) => {
+    const { method, path } = context.req;
+    const allow = methodsOf(routes(), path).join(', ');
+    if (allow === '') {
+      return problemResponse(
+        new BerthError('not-found', 'route.unknown', `there is no ${method} ${path}`, {
+          remedy: 'GET /openapi.json lists what there is.',
+        }),
+      );
+    }
+    if (method === 'OPTIONS') return context.body(null, 204, { allow });
+    const error = new BerthError('invalid', 'method.not-allowed', `there is no ${method} ${path}`, {
+      remedy: `It takes ${allow}.`,
+    });
+    return problemResponse(error, { status: 405, headers: { allow } });
+  };
+}
+
+/** The methods of the routes that a path matches. */
+function methodsOf(routes: readonly RouterRoute[], path: string): string[] {
+  const isThere = (route: RouterRoute): boolean =>
+    route.method !== 'ALL' && new RegExp(`^${route.path.replaceAll(/:[^/]+/g, '[^/]+')}$`).test(path);
+  const methods = new Set(routes.filter(isThere).map((route) => route.method));
+  if (methods.has('GET')) methods.add('HEAD');
+  return [...methods];
+}
 
 type Validation = { readonly success: true } | { readonly success: false; readonly error: z.ZodError };
 
@@ -52,31 +65,4 @@ export function rejectInvalid(result: Validation & { readonly target: string }):
     locations,
     remedy: 'Correct what is named; GET /openapi.json has the schema.',
   });
-}
-
-/** The answers of an OpenAPI operation: the one that it makes, and problems. */
-export function answers<Schema extends z.ZodType>(schema: Schema, description: string) {
-  return { 200: json(schema, description), default: problems };
-}
-
-export function created<Schema extends z.ZodType>(schema: Schema, description: string) {
-  return { 201: json(schema, description), default: problems };
-}
-
-export function noContent(description: string) {
-  return { 204: { description }, default: problems };
-}
-
-function json<Schema extends z.ZodType>(schema: Schema, description: string) {
-  return { description, content: { 'application/json': { schema } } };
-}
-
-const problems = {
-  description: 'What was wrong, as problem details (RFC 9457)',
-  content: { 'application/problem+json': { schema: problem } },
-};
-
-/** The body of an OpenAPI operation. */
-export function body<Schema extends z.ZodType>(schema: Schema) {
-  return { required: true, content: { 'application/json': { schema } } };
 }

@@ -11,7 +11,7 @@ import type { TokenRow } from '../store/tokens.ts';
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
 import { requireHost } from './hosts.ts';
-import { body, created } from './problem.ts';
+import { body, created } from './responses.ts';
 
 interface RelayTarget {
   readonly hostId: string;
@@ -62,7 +62,7 @@ export function addRelays(app: Api, api: ApiContext): void {
       'Open a relay to the host of a task, or to a named host. `logs` needs scope read, `exec` and `image-load` deploy.',
     middleware: requireScope(api, 'see'),
     request: { body: body(createRelayRequest) },
-    responses: created(createdRelay, 'Where to dial by WebSocket within 30 s, with the token as bearer'),
+    responses: created(createdRelay, 'Where to dial by WebSocket within 30 s, with the token as bearer', [404]),
   });
   app.openapi(route, async (context) => {
     const request = context.req.valid('json');

@@ -1,20 +1,20 @@
-import type { TaskRow } from '../store/tasks.ts';
+import type { Db } from '../store/commit.ts';
+import { runningCounts } from '../store/tasks.ts';
 
-/** Numbers of desired tasks that do their work. */
-export interface RunningCounts {
+/** Numbers of desired tasks that run, and are healthy where that is checked. */
+export interface Running {
   readonly byStack: ReadonlyMap<string, number>;
   /** By service id. */
   readonly byService: ReadonlyMap<string, number>;
 }
 
-/** Counts tasks that run, and are healthy where that is checked. */
-export function countRunning(tasks: readonly TaskRow[]): RunningCounts {
+/** Of one stack, or of all. */
+export async function readRunning(db: Db, stack?: string): Promise<Running> {
   const byStack = new Map<string, number>();
   const byService = new Map<string, number>();
-  for (const { desired, state, health, stack, serviceId } of tasks) {
-    if (!desired || state !== 'running' || health === 'starting' || health === 'unhealthy') continue;
-    byStack.set(stack, (byStack.get(stack) ?? 0) + 1);
-    byService.set(serviceId, (byService.get(serviceId) ?? 0) + 1);
+  for (const row of await runningCounts(db, stack)) {
+    byStack.set(row.stack, (byStack.get(row.stack) ?? 0) + row.n);
+    byService.set(row.serviceId, row.n);
   }
   return { byStack, byService };
 }

@@ -2,11 +2,10 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { serviceList } from '#shared/api/stacks.ts';
 import { objectName } from '#shared/model/names.ts';
 import { listServices } from '../store/services.ts';
-import { liveTasks } from '../store/tasks.ts';
 import { requireScope } from './bearer.ts';
 import type { Api, ApiContext } from './context.ts';
-import { answers } from './problem.ts';
-import { countRunning } from './running.ts';
+import { answers } from './responses.ts';
+import { readRunning } from './running.ts';
 
 export function addServices(app: Api, api: ApiContext): void {
   const list = createRoute({
@@ -19,8 +18,7 @@ export function addServices(app: Api, api: ApiContext): void {
   });
   app.openapi(list, async (context) => {
     const { stack } = context.req.valid('query');
-    const [services, tasks] = await Promise.all([listServices(api.db, stack), liveTasks(api.db)]);
-    const { byService } = countRunning(tasks);
+    const [services, { byService }] = await Promise.all([listServices(api.db, stack), readRunning(api.db, stack)]);
     const views = services.map((service) => ({ ...service, runningReplicas: byService.get(service.id) ?? 0 }));
     return context.json({ services: views }, 200);
   });

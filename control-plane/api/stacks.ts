@@ -5,16 +5,15 @@ import { objectName } from '#shared/model/names.ts';
 import { applyStack, deleteStack, scaleService } from '../gitops/apply.ts';
 import { parseCompose } from '../gitops/compose/parse.ts';
 import { currentRevisions, type RevisionRow } from '../store/stacks.ts';
-import { liveTasks } from '../store/tasks.ts';
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
 import { pokeHub } from './poke.ts';
-import { answers, body, noContent } from './problem.ts';
-import { countRunning, type RunningCounts } from './running.ts';
+import { answers, body, noContent } from './responses.ts';
+import { readRunning, type Running } from './running.ts';
 
 const params = z.object({ name: objectName });
 
-function view(revision: RevisionRow, running: RunningCounts) {
+function view(revision: RevisionRow, running: Running) {
   const { stack: name, number, digest, message, appliedAtMs, appliedBy, config } = revision;
   return {
     name,
@@ -39,8 +38,7 @@ function addReads(app: Api, api: ApiContext): void {
     responses: answers(stackList, 'The stacks, by name'),
   });
   app.openapi(list, async (context) => {
-    const [revisions, tasks] = await Promise.all([currentRevisions(api.db), liveTasks(api.db)]);
-    const running = countRunning(tasks);
+    const [revisions, running] = await Promise.all([currentRevisions(api.db), readRunning(api.db)]);
     return context.json({ stacks: revisions.map((revision) => view(revision, running)) }, 200);
   });
   const get = createRoute({
@@ -49,7 +47,7 @@ function addReads(app: Api, api: ApiContext): void {
     summary: 'One stack with its configuration.',
     middleware: requireScope(api, 'see'),
     request: { params },
-    responses: answers(stackDetail, 'The stack'),
+    responses: answers(stackDetail, 'The stack', [404]),
   });
   app.openapi(get, async (context) => {
     const { name } = context.req.valid('param');
@@ -59,7 +57,7 @@ function addReads(app: Api, api: ApiContext): void {
         remedy: 'berth ls lists them.',
       });
     }
-    return context.json({ ...view(revision, countRunning(await liveTasks(api.db))), config: revision.config }, 200);
+    return context.json({ ...view(revision, await readRunning(api.db, name)), config: revision.config }, 200);
   });
 }
 
@@ -70,11 +68,11 @@ function addApply(app: Api, api: ApiContext): void {
     summary: 'Apply a Compose file: it becomes a new revision, unless it equals the current one.',
     middleware: requireScope(api, 'deploy'),
     request: { params, body: body(applyRequest) },
-    responses: answers(applyResponse, 'What changed'),
+    responses: answers(applyResponse, 'What changed', [409]),
   });
   app.openapi(put, async (context) => {
-    const { compose, message, expectedRevision } = context.req.valid('json');
-    const config = parseCompose(compose, context.req.valid('param').name);
+    const { compose, message, expectedRevision, overrideName } = context.req.valid('json');
+    const config = parseCompose(compose, context.req.valid('param').name, { overrideName });
     const by = { ...api, cause: tokenCause(context.get('token')) };
     const applied = await applyStack(by, config, { message, expectedRevision });
     await pokeHub(api.hub);
@@ -86,7 +84,7 @@ function addApply(app: Api, api: ApiContext): void {
     summary: "Change the number of a service's replicas, as a new revision.",
     middleware: requireScope(api, 'deploy'),
     request: { params: params.extend({ service: objectName }), body: body(scaleRequest) },
-    responses: answers(applyResponse, 'What changed'),
+    responses: answers(applyResponse, 'What changed', [404, 409]),
   });
   app.openapi(scale, async (context) => {
     const { name, service } = context.req.valid('param');
@@ -104,7 +102,7 @@ function addDelete(app: Api, api: ApiContext): void {
     summary: 'Remove a stack and everything that runs for it.',
     middleware: requireScope(api, 'deploy'),
     request: { params },
-    responses: noContent('It is no longer wanted; GET /v1/tasks tells what has yet to stop'),
+    responses: noContent('It is no longer wanted; GET /v1/tasks tells what has yet to stop', [404]),
   });
   app.openapi(route, async (context) => {
     const { name } = context.req.valid('param');

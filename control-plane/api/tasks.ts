@@ -7,7 +7,7 @@ import { listTasks, type TaskRow } from '../store/tasks.ts';
 import { requireScope } from './bearer.ts';
 import type { Api, ApiContext } from './context.ts';
 import { requireHost } from './hosts.ts';
-import { answers } from './problem.ts';
+import { answers } from './responses.ts';
 
 const query = z.object({
   stack: objectName.optional(),
@@ -60,7 +60,7 @@ export function addTasks(app: Api, api: ApiContext): void {
       'Tasks that are desired or have not ended, with `all` also older ones; and the slots that wait for a host.',
     middleware: requireScope(api, 'see'),
     request: { query },
-    responses: answers(taskList, 'The tasks, by stack, service and slot'),
+    responses: answers(taskList, 'The tasks, by stack, service and slot', [404]),
   });
   app.openapi(list, async (context) => {
     const wanted = context.req.valid('query');

@@ -9,7 +9,7 @@ import { appendEvents } from '../store/events.ts';
 import { deleteToken, insertToken, listTokens, tokenByName, type TokenRow } from '../store/tokens.ts';
 import { requireScope } from './bearer.ts';
 import { tokenCause, type Api, type ApiContext } from './context.ts';
-import { answers, body, created, noContent } from './problem.ts';
+import { answers, body, created, noContent } from './responses.ts';
 import { secretHash } from './secret-hash.ts';
 
 function view({ id, name, scope, createdAtMs, expiresAtMs }: TokenRow) {
@@ -50,7 +50,7 @@ function addCreate(app: Api, api: ApiContext): void {
     summary: 'Make a token.',
     middleware: requireScope(api, 'administer'),
     request: { body: body(createTokenRequest) },
-    responses: created(createdToken, 'The token; its text is shown this once'),
+    responses: created(createdToken, 'The token; its text is shown this once', [409]),
   });
   app.openapi(route, async (context) => {
     const request = context.req.valid('json');
@@ -78,7 +78,7 @@ function addDelete(app: Api, api: ApiContext): void {
     summary: 'Revoke a token.',
     middleware: requireScope(api, 'administer'),
     request: { params: z.object({ name: objectName }) },
-    responses: noContent('It is revoked'),
+    responses: noContent('It is revoked', [404]),
   });
   app.openapi(route, async (context) => {
     const { name } = context.req.valid('param');

@@ -5,7 +5,7 @@ import type { ContainerSpec, OnDisconnect } from '#shared/model/service.ts';
 import { backoffMs } from './backoff.ts';
 import type { ClusterState, HostRecord, ServiceRecord, TaskRecord } from './cluster-state.ts';
 import { converge } from './converge.ts';
-import { LEASE_MS } from './lease.ts';
+import { LEASE_MS, STOP_MS } from './lease.ts';
 
 const NOW_MS = 10_000_000;
 
@@ -191,11 +191,11 @@ describe('a lost host', () => {
     expect(kinds(lost({ kind: 'replace-after', afterMs: 0 }, LEASE_MS - 1))).toEqual([]);
   });
 
-  test('stop-after: the time counts from the end of the lease, also when the host was removed', () => {
+  test('stop-after: its time and that of a stop count from the end of the lease, also when the host was removed', () => {
     const policy = { kind: 'stop-after', afterMs: 60_000 } as const;
     for (const removed of [true, false]) {
-      expect(kinds(lost(policy, LEASE_MS + 59_999, { state: 'down', removed }))).toEqual([]);
-      expect(kinds(lost(policy, LEASE_MS + 60_000, { state: 'down', removed }))).toEqual([
+      expect(kinds(lost(policy, LEASE_MS + STOP_MS + 59_999, { state: 'down', removed }))).toEqual([]);
+      expect(kinds(lost(policy, LEASE_MS + STOP_MS + 60_000, { state: 'down', removed }))).toEqual([
         'task-orphaned',
         'task-created',
       ]);

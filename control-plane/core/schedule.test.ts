@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MAX_CONTROL_FRAME_BYTES } from '#shared/protocol/control.ts';
 import type { HostRecord } from './cluster-state.ts';
 import { canonicalImageName } from './image-name.ts';
 import { Scheduler } from './schedule.ts';
@@ -35,6 +36,18 @@ test('replicas of one service share its host port, another service does not', ()
     'host port 80/tcp is held by another service on every ready host with the image (a)',
   ]);
   expect(names([scheduler.place(request('y', 81))])).toEqual(['a']);
+});
+
+test('a host takes no more than its assignment can carry in one frame', () => {
+  const scheduler = new Scheduler([host('a')], []);
+  const { container } = request('x');
+  const large = { serviceId: 'x', container: { ...container, environment: { A: '\u20ac'.repeat(100_000) } } };
+  const placements = Array.from({ length: 100 }, () => scheduler.place(large));
+  const placed = placements.filter(({ kind }) => kind === 'placed').length;
+  const bytes = new TextEncoder().encode(JSON.stringify(large.container)).byteLength;
+  expect(placed * bytes).toBeGreaterThan(MAX_CONTROL_FRAME_BYTES / 2);
+  expect(placed * bytes).toBeLessThan(MAX_CONTROL_FRAME_BYTES);
+  expect(names(placements).at(-1)).toMatch(/^the assignment of every ready host with the image \(a\) has no room/);
 });
 
 test('no host has more than one replica more than another that qualifies', () => {

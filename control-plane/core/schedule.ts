@@ -1,5 +1,6 @@
 import type { ContainerSpec } from '#shared/model/service.ts';
 import { isTerminal } from '#shared/model/task.ts';
+import { MAX_CONTROL_FRAME_BYTES } from '#shared/protocol/control.ts';
 import type { HostRecord, TaskRecord } from './cluster-state.ts';
 import { canonicalImageName } from './image-name.ts';
 
@@ -16,6 +17,15 @@ export type Placement =
   /** No host qualifies; `reason` says for people what is missing and where. */
   | { readonly kind: 'unplaceable'; readonly reason: string };
 
+/**
+ * Characters of JSON that one host's assignment may have. The complete one is a single frame of the control channel, a
+ * character is up to three bytes of UTF-8, and a frame over the limit would cut the host off for good.
+ */
+const MAX_ASSIGNED_CHARACTERS = Math.floor(MAX_CONTROL_FRAME_BYTES / 3) - 64 * 1024;
+
+/** What a task has in its assignment beside its container, in characters: ids, names, numbers. */
+const TASK_CHARACTERS = 512;
+
 interface Node {
   /** Its place in the order of names, and in the arrays of counts. */
   readonly index: number;
@@ -23,6 +33,8 @@ interface Node {
   readonly images: ReadonlySet<string>;
   /** `protocol/hostPort` -> the ids of the services that hold it; more than one only while tasks of old are stopping. */
   readonly ports: Map<string, Set<string>>;
+  /** Length of its assignment, in characters of JSON. */
+  characters: number;
 }
 
 type Port = ContainerSpec['ports'][number];
@@ -32,14 +44,16 @@ function portKey(port: Port): string {
 }
 
 /**
- * Finds hosts for containers, and keeps count of what it has placed. Filter: the host is ready, holds the image, and none
- * of the published ports is held there by another service. Rank: fewest replicas of the same service, then fewest tasks,
+ * Finds hosts for containers, and keeps count of what it has placed. Filter: the host is ready, holds the image, none of
+ * the published ports is held there by another service, and its assignment has room. Rank: fewest replicas of the same service, then fewest tasks,
  * then name. Pure: what it answers depends on the state it was made of and on the calls since then alone.
  */
 export class Scheduler {
   readonly #ready: readonly Node[];
   readonly #byId: ReadonlyMap<string, Node>;
   readonly #withImage = new Map<string, readonly Node[]>();
+  /** Length in an assignment by container. */
+  readonly #lengths = new WeakMap<object, number>();
   /** Number of live tasks by node. */
   readonly #load: Int32Array;
   /** service id -> node -> number of its replicas there. */
@@ -56,6 +70,7 @@ export class Scheduler {
         host,
         images: new Set(host.images.flatMap((image) => [image.id, ...image.references])),
         ports: new Map<string, Set<string>>(),
+        characters: 0,
       }));
     this.#byId = new Map(this.#ready.map((node) => [node.host.id, node]));
     this.#load = new Int32Array(this.#ready.length);
@@ -81,11 +96,20 @@ export class Scheduler {
     const node = this.#byId.get(hostId);
     if (node === undefined) return;
     this.#count(node.index, request.serviceId);
+    node.characters += this.#lengthOf(request.container);
     for (const port of request.container.ports) {
       const holders = node.ports.get(portKey(port));
       if (holders === undefined) node.ports.set(portKey(port), new Set([request.serviceId]));
       else holders.add(request.serviceId);
     }
+  }
+
+  #lengthOf(container: object): number {
+    const known = this.#lengths.get(container);
+    if (known !== undefined) return known;
+    const length = TASK_CHARACTERS + JSON.stringify(container).length;
+    this.#lengths.set(container, length);
+    return length;
   }
 
   #count(index: number, serviceId: string): void {
@@ -117,6 +141,7 @@ export class Scheduler {
   /** Hosts come in order of name, so an equal rank keeps the earlier one. */
   #best(request: PlacementRequest): Node | undefined {
     const replicas = this.#countsOf(request.serviceId);
+    const room = MAX_ASSIGNED_CHARACTERS - this.#lengthOf(request.container);
     let best: Node | undefined;
     let bestSpread = Infinity;
     let bestLoad = Infinity;
@@ -125,7 +150,7 @@ export class Scheduler {
       const spread = avoided + (replicas[node.index] ?? 0);
       const load = this.#load[node.index] ?? 0;
       if (spread > bestSpread || (spread === bestSpread && load >= bestLoad)) continue;
-      if (heldPort(node, request) !== undefined) continue;
+      if (node.characters > room || heldPort(node, request) !== undefined) continue;
       best = node;
       bestSpread = spread;
       bestLoad = load;
@@ -140,7 +165,10 @@ export class Scheduler {
       return `image ${request.container.image} is on none of the ${this.#ready.length} ready hosts`;
     }
     const held = nodes.map((node) => heldPort(node, request)).find((port) => port !== undefined);
-    const port = held === undefined ? 'a host port' : `host port ${held.hostPort}/${held.protocol}`;
+    if (held === undefined) {
+      return `the assignment of every ready host with the image (${namesOf(nodes)}) has no room for this container`;
+    }
+    const port = `host port ${held.hostPort}/${held.protocol}`;
     return `${port} is held by another service on every ready host with the image (${namesOf(nodes)})`;
   }
 }

@@ -6,22 +6,16 @@ import { randomSecret } from '#shared/id.ts';
 import { bootstrapSecret } from '../node/bootstrap-secret.ts';
 import { DataLock } from '../node/data-lock.ts';
 import type { ControlPlaneOptions } from '../node/options.ts';
+import type { ControlPlane } from '../node/run.ts';
 import { bundleWorker } from './edge-bundle.ts';
 import { startHranaServer } from './hrana-server.ts';
-
-export interface Edge extends AsyncDisposable {
-  /** `http://HOST:PORT`, with the port that was taken when 0 was asked for. */
-  readonly url: string;
-  /** The file of the bootstrap secret. */
-  readonly secretPath: string;
-}
 
 /**
  * FOR DEVELOPMENT AND TESTS ONLY: starts the Worker build in workerd, with its libSQL server.
  *
  * @throws BerthError `data.in-use`
  */
-export async function startEdge(options: ControlPlaneOptions): Promise<Edge> {
+export async function startEdge(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { dataDirectory, host, timing } = options;
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   await using parts = new AsyncDisposableStack();

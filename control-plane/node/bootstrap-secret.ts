@@ -14,11 +14,17 @@ export interface BootstrapSecret {
  */
 export async function bootstrapSecret(dataDirectory: string): Promise<BootstrapSecret> {
   const path = join(dataDirectory, 'bootstrap-secret');
-  const given = process.env['BERTH_BOOTSTRAP_SECRET'];
-  const stored = await readFile(path, 'utf8').catch(() => '');
+  const given = process.env['BERTH_BOOTSTRAP_SECRET'] || undefined; // set and empty is as if it were not set
+  const stored = await readFile(path, 'utf8').catch(absent);
   const text = given ?? (stored.trim() === '' ? randomSecret('bbs_') : stored.trim());
   if (text !== stored.trim()) await replaceFile(path, `${text}\n`);
   return { text, path };
+}
+
+/** No file yet; one that cannot be read is not replaced. */
+function absent(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return '';
+  throw error;
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {

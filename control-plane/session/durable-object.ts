@@ -8,11 +8,12 @@ import { sha256 } from '#shared/digest.ts';
 import { errorText } from '#shared/errors.ts';
 import { PING, PONG } from '#shared/protocol/control.ts';
 import type { RelaySide } from '#shared/relay/ledger.ts';
+import { problemResponse } from '../problem-response.ts';
 import { createCluster } from '../store/cluster-store.ts';
 import { migrate } from '../store/migrate.ts';
 import { openRemote } from '../store/remote.ts';
 import { ClusterHub } from './hub.ts';
-import { answerHubRequest, problemResponse } from './hub-request.ts';
+import { answerHubRequest } from './hub-request.ts';
 import { ObjectAlarm } from './object-alarm.ts';
 import { ObjectHostSockets } from './object-host-sockets.ts';
 import { redeemTicket, type RelayDirectory, type RelayTickets } from './relay-tickets.ts';
@@ -22,6 +23,9 @@ import { isUpgrade, noSuchChannel, relayToken, upgradeRoute } from './upgrade-ro
 
 declare const WebSocketPair: new () => { readonly 0: ObjectWebSocket; readonly 1: ObjectWebSocket };
 declare const WebSocketRequestResponsePair: new (request: string, response: string) => AutoResponse;
+
+/** How soon the work of an alarm that failed is tried again, in milliseconds. */
+const ALARM_RETRY_MS = 5_000;
 
 /** What `wrangler.toml` and the operator's secrets bind. */
 export interface WorkerEnvironment {
@@ -105,10 +109,16 @@ export class ClusterObject {
     await this.webSocketClose(ws);
   }
 
+  /** The runtime repeats an alarm that throws a few times only, and then there is none: it is always set anew here. */
   async alarm(): Promise<void> {
     this.#alarm.rang();
-    await this.#ready();
-    await this.#hub.wake();
+    try {
+      await this.#ready();
+      await this.#hub.wake();
+    } catch (error) {
+      console.log(`the alarm's work failed, next try in ${ALARM_RETRY_MS} ms: ${errorText(error)}`);
+      this.#alarm.ensure(Date.now() + ALARM_RETRY_MS);
+    }
   }
 
   /** Migrates once per memory; a first start, and one after a reset that lost the alarm, converges. */

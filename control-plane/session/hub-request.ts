@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { BerthError } from '#shared/errors.ts';
 import { objectId } from '#shared/model/names.ts';
-import { fromProblem, problem, toProblem } from '#shared/problem.ts';
+import { fromProblem, problem } from '#shared/problem.ts';
 import { relayGrant } from '#shared/relay/header.ts';
 import type { Hub } from '../ports.ts';
+import { problemResponse } from '../problem-response.ts';
 
 /** What a Worker asks of its cluster's object, as JSON. */
 const hubRequest = z.discriminatedUnion('kind', [
@@ -94,13 +95,4 @@ export class RemoteHub implements Hub {
     if (told.success) throw fromProblem(told.data);
     throw new BerthError('internal', 'hub.failed', `the cluster's object answered ${response.status}`);
   }
-}
-
-/** An error as an HTTP answer (RFC 9457). */
-export function problemResponse(error: unknown): Response {
-  const document = toProblem(error);
-  return Response.json(document, {
-    status: document.status,
-    headers: { 'content-type': 'application/problem+json' },
-  });
 }

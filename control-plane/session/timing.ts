@@ -13,12 +13,28 @@ export interface HubTiming {
 }
 
 /** A lease is three heartbeats: two may be lost. */
-export const DEFAULT_TIMING: HubTiming = { heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS, helloMs: 10_000 };
+const DEFAULT_TIMING: HubTiming = { heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS, helloMs: 10_000 };
 
-/** The default timing with another heartbeat or lease; a hello has no more time than a lease. */
-export function hubTiming(heartbeatMs: number | undefined, leaseMs = DEFAULT_TIMING.leaseMs): HubTiming {
-  const helloMs = Math.min(DEFAULT_TIMING.helloMs, leaseMs);
-  return { heartbeatMs: heartbeatMs ?? DEFAULT_TIMING.heartbeatMs, leaseMs, helloMs };
+/**
+ * The default timing with another heartbeat or lease; a hello has no more time than a lease.
+ *
+ * @throws BerthError `timing.invalid`
+ */
+export function hubTiming(heartbeatMs = DEFAULT_TIMING.heartbeatMs, leaseMs = DEFAULT_TIMING.leaseMs): HubTiming {
+  if (!Number.isSafeInteger(heartbeatMs) || !Number.isSafeInteger(leaseMs) || heartbeatMs < 1) {
+    const what = `a heartbeat of ${heartbeatMs} ms and a lease of ${leaseMs} ms are not times`;
+    throw new BerthError('invalid', 'timing.invalid', what, { remedy: 'Give whole milliseconds, 1 or more.' });
+  }
+  if (leaseMs < 2 * heartbeatMs) {
+    const what = `a lease of ${leaseMs} ms is shorter than two heartbeats of ${heartbeatMs} ms`;
+    throw new BerthError('invalid', 'timing.invalid', what, { remedy: 'Make the lease longer: three heartbeats.' });
+  }
+  // The decision when a lost host's tasks may run elsewhere counts on it: core/lease.ts.
+  if (leaseMs > LEASE_MS) {
+    const what = `a lease of ${leaseMs} ms is longer than ${LEASE_MS} ms`;
+    throw new BerthError('invalid', 'timing.invalid', what, { remedy: `Give ${LEASE_MS} ms or less.` });
+  }
+  return { heartbeatMs, leaseMs, helloMs: Math.min(DEFAULT_TIMING.helloMs, leaseMs) };
 }
 
 /** When this socket must be closed unless it is heard of before, and why; undefined when it is closed already. */

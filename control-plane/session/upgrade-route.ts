@@ -1,5 +1,6 @@
 import { BerthError } from '#shared/errors.ts';
 import { objectId } from '#shared/model/names.ts';
+import { problemResponse } from '../problem-response.ts';
 
 /** What a WebSocket upgrade is for, by its path. */
 export type UpgradeRoute =
@@ -43,7 +44,8 @@ export function noSuchChannel(pathname: string): BerthError {
   });
 }
 
-/** The error of a plain request to a path that is only for WebSockets. */
-export function upgradeNeeded(pathname: string): BerthError {
-  return new BerthError('invalid', 'channel.upgrade-needed', `${pathname} answers WebSocket upgrades only`);
+/** The answer to a plain request for a path that is only for WebSockets (RFC 9110 section 15.5.22). */
+export function upgradeNeeded(pathname: string): Response {
+  const error = new BerthError('invalid', 'channel.upgrade-needed', `${pathname} answers WebSocket upgrades only`);
+  return problemResponse(error, { status: 426, headers: { upgrade: 'websocket' } });
 }

@@ -244,3 +244,20 @@ test('a removed stack leaves nothing on its hosts', async () => {
   await cluster.converge();
   expect((await cluster.assignmentOf(a)).assignment.tasks.length).toBe(1);
 });
+
+test('the ended tasks of a removed stack are forgotten when the next one is removed', async () => {
+  await using database = await temporaryDatabase();
+  const { cluster, join, apply, context, report } = await setUp(database);
+  const a = await join('a');
+  const count = async () => Number((await database.read.execute('SELECT count(*) AS n FROM tasks')).rows[0]?.['n']);
+  for (const kept of [2, 2, 2]) {
+    await apply(web('hello:1', 2));
+    await cluster.converge();
+    await report(a, {});
+    const ids = (await cluster.assignmentOf(a)).assignment.tasks.map((task) => task.id);
+    await deleteStack(context, 'shop');
+    await cluster.converge();
+    await report(a, { state: 'shutdown' }, ids);
+    expect(await count()).toBe(kept);
+  }
+});

@@ -1,3 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startHranaServer } from '../dev/hrana-server.ts';
+import { openRemote } from './remote.ts';
 import { is } from 'drizzle-orm';
 import { getTableConfig, SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { expect, test } from 'vitest';
@@ -60,4 +65,17 @@ test('migrating twice changes nothing, and a newer database is refused', async (
     code: 'store.newer',
     message: 'the database has had migration 9999_future, unknown here',
   });
+});
+
+test('several processes that migrate one database at the same time do it once', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'berth-migrate-'));
+  try {
+    await using server = await startHranaServer({ path: join(directory, 'cluster.db'), token: 't', port: 0 });
+    const open = () => openRemote({ url: server.url, authToken: 't' });
+    await Promise.all(Array.from({ length: 6 }, () => migrate(open())));
+    const { rows } = await open().read.execute('SELECT count(*) AS n FROM cluster');
+    expect(rows[0]?.['n']).toBe(1);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });

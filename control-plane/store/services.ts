@@ -1,7 +1,7 @@
-import { asc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, notInArray, sql } from 'drizzle-orm';
 import type { ServiceRecord } from '../core/cluster-state.ts';
 import { inChunks, type Db, type Statement } from './commit.ts';
-import { services, slots } from './schema.ts';
+import { services, slots, tasks } from './schema.ts';
 
 export type SlotRow = typeof slots.$inferSelect;
 
@@ -29,12 +29,24 @@ export function updateService(db: Db, service: ServiceRecord): Statement {
   return db.update(services).set({ spec: service.spec }).where(eq(services.id, service.id));
 }
 
-/** Forgets services and what is known of their slots; convergence retires their tasks. */
+/**
+ * Forgets services and what is known of their slots; convergence retires their tasks. Tasks that have ended of services
+ * that are gone are forgotten too: those of these services with the next removal, when they have stopped.
+ */
 export function removeServices(db: Db, ids: readonly string[]): Statement[] {
   if (ids.length === 0) return [];
   return [
     db.delete(services).where(inArray(services.id, [...ids])),
     db.delete(slots).where(inArray(slots.serviceId, [...ids])),
+    db
+      .delete(tasks)
+      .where(
+        and(
+          eq(tasks.desired, false),
+          eq(tasks.ended, true),
+          notInArray(tasks.serviceId, db.select({ id: services.id }).from(services)),
+        ),
+      ),
   ];
 }
 

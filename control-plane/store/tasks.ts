@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, eq, gt, inArray, lte, notInArray, or, sql, type SQL } from 'drizzle-orm';
 import type { AssignedTask } from '#shared/model/task.ts';
 import type { TaskRecord } from '../core/cluster-state.ts';
 import { inChunks, type Db, type Statement } from './commit.ts';
@@ -16,6 +16,25 @@ export async function liveTasks(db: Db): Promise<TaskRow[]> {
     .from(tasks)
     .where(or(eq(tasks.desired, true), eq(tasks.ended, false)))
     .orderBy(asc(tasks.serviceId), asc(tasks.slot), asc(tasks.epoch));
+}
+
+/** How many desired tasks of a service do their work: they run, and are healthy where that is checked. */
+export async function runningCounts(
+  db: Db,
+  stack?: string,
+): Promise<{ stack: string; serviceId: string; n: number }[]> {
+  return db
+    .select({ stack: tasks.stack, serviceId: tasks.serviceId, n: count() })
+    .from(tasks)
+    .where(
+      and(
+        eq(tasks.desired, true),
+        eq(tasks.state, 'running'),
+        notInArray(tasks.health, ['starting', 'unhealthy']),
+        stack === undefined ? undefined : eq(tasks.stack, stack),
+      ),
+    )
+    .groupBy(tasks.stack, tasks.serviceId);
 }
 
 export async function taskById(db: Db, id: string): Promise<TaskRow | undefined> {

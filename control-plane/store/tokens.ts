@@ -1,4 +1,4 @@
-import { asc, eq } from 'drizzle-orm';
+import { asc, eq, lt } from 'drizzle-orm';
 import type { Db, Statement } from './commit.ts';
 import { cluster, joinTokens, tokens } from './schema.ts';
 
@@ -29,8 +29,15 @@ export async function joinTokenByHash(db: Db, hash: string): Promise<JoinTokenRo
   return (await db.select().from(joinTokens).where(eq(joinTokens.hash, hash)))[0];
 }
 
-export function insertJoinToken(db: Db, row: JoinTokenRow): Statement {
-  return db.insert(joinTokens).values(row);
+/** How long a join token is known after it has expired, in milliseconds (30 days), so that its refusal can say why. */
+export const JOIN_TOKEN_RECORD_MS = 30 * 24 * 3_600_000;
+
+/** Adds a join token; those that expired long ago are forgotten. */
+export function insertJoinToken(db: Db, row: JoinTokenRow): Statement[] {
+  return [
+    db.insert(joinTokens).values(row),
+    db.delete(joinTokens).where(lt(joinTokens.expiresAtMs, row.createdAtMs - JOIN_TOKEN_RECORD_MS)),
+  ];
 }
 
 export function useJoinToken(db: Db, id: string, usedAtMs: number): Statement {

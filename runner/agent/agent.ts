@@ -10,6 +10,7 @@ import { Channel, type ChannelEnd } from './channel.ts';
 import type { Identity } from './identity.ts';
 import { Outbox } from './outbox.ts';
 import { RelayDialler } from './relay.ts';
+import { StatusFlow } from './status-flow.ts';
 
 /** How long to wait after a control plane that does not understand or accept this host, in milliseconds. */
 const REFUSED_RETRY_MS = 60_000;
@@ -41,12 +42,13 @@ export async function runAgent(options: AgentOptions, { signal }: { signal: Abor
   outbox.add(reconciler.statuses());
   let channel: Channel | undefined;
   using listeners = new DisposableStack();
-  listeners.use(
-    reconciler.onStatus((changed) => {
+  const flow = listeners.use(
+    new StatusFlow((changed) => {
       outbox.add(changed);
       channel?.statusChanged();
     }),
   );
+  listeners.use(reconciler.onStatus((changed) => flow.add(changed)));
   listeners.use(images.onChange(() => channel?.imagesChanged()));
   await using relays = new RelayDialler({ url: identity.url, engine, images, log });
   const context = {

@@ -18,13 +18,14 @@ import { publishedEndpoints } from './endpoints.ts';
 import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts';
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
+import { imageUser } from './image-user.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { Publisher } from './publisher.ts';
-import { recoverContainers } from './recovery.ts';
+import { recoverContainer, recoverContainers } from './recovery.ts';
 import { RestartTimers } from './restart-timers.ts';
 import { processEnvironment } from './spec.ts';
 import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
@@ -36,6 +37,9 @@ const sigkill = 'SIGKILL';
 
 /** When the end of a run could not be recorded. */
 const settleRetryMs = 1000;
+
+/** When a container could not be recovered at the start. */
+const recoverRetryMs = 5000;
 
 /*
  * Invariants: all that changes one container runs in its queue, one after the other; a signal and an exec do not wait in
@@ -49,6 +53,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   readonly #publisher: Publisher;
   readonly #timers: RestartTimers;
   readonly #records: Disposable;
+  readonly #imageGuard: Disposable;
   #disposed = false;
 
   constructor(context: EngineContext, database: DatabaseSync) {
@@ -56,6 +61,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#database = database;
     this.#publisher = new Publisher(context.network, () => publishedEndpoints(context.store.list()), context.log);
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
+    this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     this.#records = context.store.onChange((id) => {
       const record = context.store.get(id);
       this.#timers.update(id, record);
@@ -75,7 +81,26 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     for (const [id, rest] of unfinished) {
       if (rest === 'stop') this.#inBackground(id, () => this.#stopNow(id, {}));
       if (rest === 'start') this.#inBackground(id, () => this.#startNow(id, 'asked'));
+      if (rest === 'recover') this.#recoverLater(id);
     }
+  }
+
+  /** Until then the record says what it said when the runner ended, so only what would not change by itself is tried. */
+  #recoverLater(id: string): void {
+    const again = async (): Promise<void> => {
+      const record = this.#context.store.get(id);
+      const { live } = this.#context;
+      if (record === undefined || live.has(id) || !['starting', 'running', 'removing'].includes(record.state)) return;
+      const rest = await recoverContainer(this.#context, record, this.#onExit).catch((error: unknown) => {
+        this.#recoverLater(id);
+        throw error;
+      });
+      const entry = live.get(id);
+      if (entry !== undefined) this.#monitor(id, entry);
+      await this.#publisher.request();
+      if (rest === 'stop') await this.#stopNow(id, {});
+    };
+    setTimeout(() => this.#inBackground(id, again), recoverRetryMs).unref();
   }
 
   async create(config: ContainerConfig): Promise<ContainerRecord> {
@@ -86,7 +111,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record = store.insert(id, { ...config, hostname }, clock());
     const paths = pathsOf(this.#context, id);
     try {
-      await makeContainerDirectories(paths);
+      makeContainerDirectories(paths);
     } catch (error) {
       await removeTree(paths.directory);
       store.delete(id);
@@ -217,6 +242,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#disposed = true;
     this.#timers[Symbol.dispose]();
     this.#records[Symbol.dispose]();
+    this.#imageGuard[Symbol.dispose]();
     await this.#queue.idle();
     for (const id of this.#context.live.keys()) await disconnect(this.#context, id);
     await this.#publisher[Symbol.asyncDispose]();
@@ -244,12 +270,22 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   async #restart(id: string): Promise<void> {
-    if (this.#context.store.get(id)?.state === 'restarting') await this.#startNow(id, 'policy');
+    const { store } = this.#context;
+    const record = store.get(id);
+    if (record?.state !== 'restarting') return;
+    try {
+      await this.#startNow(id, 'policy');
+    } catch (error) {
+      // Not even the attempt could be recorded, so no change of the record has set the timer again.
+      if (store.get(id) === record) this.#timers.retry(id, settleRetryMs);
+      throw error;
+    }
   }
 
-  readonly #onExit = (id: string, entry: LiveContainer, end: RunEnd): void => {
+  readonly #onExit = (id: string, entry: LiveContainer | undefined, end: RunEnd): void => {
     this.#inBackground(id, async () => {
       if (this.#context.live.get(id) !== entry) return; // settled by the operation that ended it
+      if (entry === undefined && this.#context.store.get(id)?.state !== 'starting') return;
       try {
         await settleRun(this.#context, id, end);
       } catch (error) {

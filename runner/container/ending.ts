@@ -4,7 +4,7 @@ import { removeCgroup } from '../os/cgroup.ts';
 import { removeTree } from '../os/files.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
-import { signalNumber } from './signals.ts';
+import { signalNumber, stopSignalNumber } from './signals.ts';
 import type { StoredContainer } from './state.ts';
 
 export interface StopOptions {
@@ -26,7 +26,8 @@ export async function stopContainer(
 ): Promise<void> {
   const { store, network, live } = context;
   const record = store.require(id);
-  const signal = signalNumber(options.signal ?? record.config.stopSignal);
+  const signal =
+    options.signal === undefined ? stopSignalNumber(record.config.stopSignal) : signalNumber(options.signal);
   if (record.state === 'restarting') {
     await network.release(id);
     store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, address: undefined });
@@ -49,7 +50,7 @@ export async function endUnhealthy(
 ): Promise<void> {
   const { config } = context.store.require(id);
   const end = await endRun(context, id, entry, () =>
-    entry.shim.stop(signalNumber(config.stopSignal), config.stopTimeoutMs),
+    entry.shim.stop(stopSignalNumber(config.stopSignal), config.stopTimeoutMs),
   );
   await settleRun(context, id, { ...end, failed: true, error: `Ended because its health check failed: ${why}` });
 }
@@ -61,7 +62,8 @@ export async function killContainer(context: EngineContext, id: string, signal: 
   const number = signalNumber(signal);
   const entry = live.get(id);
   if (entry === undefined) throw notRunning(record);
-  if (number === sigkill || number === signalNumber(record.config.stopSignal)) store.update(id, { desired: 'stopped' });
+  if (number === sigkill || number === stopSignalNumber(record.config.stopSignal))
+    store.update(id, { desired: 'stopped' });
   await entry.shim.signal(number);
 }
 

@@ -21,6 +21,9 @@ export interface HealthMonitorOptions {
   readonly onStatus: (status: Health['status'], result: ProbeResult) => void;
 }
 
+/** Node's longest timer: what is longer would go off at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 const outputLimitBytes = 4096;
 const sigkill = 9;
 
@@ -31,10 +34,13 @@ const sigkill = 9;
 export class HealthMonitor implements Disposable {
   readonly #options: HealthMonitorOptions;
   readonly #ended = new AbortController();
+  /** When the container started, by performance.now(): a clock that is set does not change its start period. */
+  readonly #startedAt: number;
   #health: Health;
 
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
+    this.#startedAt = performance.now() - Math.max(0, options.clock() - options.startedAtMs);
     this.#health = { ...initialHealth, status: options.initial ?? 'starting' };
     void this.#run();
   }
@@ -44,12 +50,12 @@ export class HealthMonitor implements Disposable {
   }
 
   async #run(): Promise<void> {
-    const { check, clock, startedAtMs } = this.#options;
+    const { check } = this.#options;
     const { signal } = this.#ended;
     for (;;) {
-      await delay(check.intervalMs, undefined, { signal }).catch(() => undefined);
+      await delay(Math.min(check.intervalMs, longestTimerMs), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      const sinceStartMs = clock() - startedAtMs;
+      const sinceStartMs = performance.now() - this.#startedAt;
       const result = await this.#probe();
       // A probe that was cut off by the container's end tells nothing. (`aborted` has changed over the await.)
       if (this.#ended.signal.aborted) return;
@@ -74,7 +80,9 @@ export class HealthMonitor implements Disposable {
 async function runProbe(session: ExecSession, timeoutMs: number): Promise<ProbeResult> {
   const output = firstOutput(session);
   const timer = new AbortController();
-  const late = delay(timeoutMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const);
+  const late = delay(Math.min(timeoutMs, longestTimerMs), 'late' as const, { signal: timer.signal }).catch(
+    () => 'late' as const,
+  );
   const ended = await Promise.race([session.exit, late]);
   timer.abort();
   if (ended === 'late') {

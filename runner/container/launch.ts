@@ -1,9 +1,9 @@
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { BerthError } from '#shared/errors.ts';
+import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
-import { removeExitFile } from './exit-file.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
@@ -30,19 +30,16 @@ export async function launchContainer(context: EngineContext, record: StoredCont
       `Container "${config.name}": its ${limit} limit is not enforced, this host has no ${limit} controller`,
     );
   }
-  await makeContainerDirectories(paths);
-  await removeExitFile(paths.state);
+  makeContainerDirectories(paths);
+  removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
   if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);
   const link = await context.network.lease(id);
   context.store.update(id, { address: link.address });
-  const hostResolvers = await readFile(hostResolvConf, 'utf8').catch(() => '');
-  await Promise.all([
-    writeReadable(paths.hostname, `${config.hostname}\n`),
-    writeReadable(paths.hosts, hostsFile(config.hostname, link.address)),
-    writeReadable(paths.resolvConf, resolvConf(hostResolvers, context.network.gateway)),
-  ]);
+  writeReadable(paths.hostname, `${config.hostname}\n`);
+  writeReadable(paths.hosts, hostsFile(config.hostname, link.address));
+  writeReadable(paths.resolvConf, resolvConf(hostResolvers(), context.network.gateway));
   return context.launcher.launch({
     containerId: id,
     spec: runtimeSpec(config, {
@@ -68,9 +65,18 @@ export async function launchContainer(context: EngineContext, record: StoredCont
 }
 
 /** Not synced: each start writes these files anew, and nothing reads them before it has. */
-async function writeReadable(path: string, text: string): Promise<void> {
-  await writeFile(path, text);
-  await chmod(path, 0o644); // whatever the umask
+function writeReadable(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644); // whatever the umask
+}
+
+/** The host's /etc/resolv.conf, empty when it has none. */
+function hostResolvers(): string {
+  try {
+    return readFileSync(hostResolvConf, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 export function unknownImage(reference: string): BerthError {

@@ -1,8 +1,8 @@
 import { BerthError, errorText } from '#shared/errors.ts';
+import { readExitReport } from '../launcher/exit-report.ts';
 import type { ExitReport, Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
-import { readExitFile } from './exit-file.ts';
 import { launchContainer, startFailureExitCode } from './launch.ts';
 import { decideRestart } from './restart.ts';
 import type { StoredContainer } from './state.ts';
@@ -21,8 +21,11 @@ export interface RunEnd extends ExitReport {
   readonly failed?: boolean;
 }
 
-/** Called once for each run, when its shim has told of its end or has itself been lost. */
-export type RunWatcher = (id: string, live: LiveContainer, end: RunEnd) => void;
+/**
+ * Called once for each run, when its shim has told of its end or has itself been lost; and without a connection for a
+ * start that failed, when that could not be recorded.
+ */
+export type RunWatcher = (id: string, live: LiveContainer | undefined, end: RunEnd) => void;
 
 /** The exit code of a run of which nobody saw the end (Docker's, too). */
 const lostExitCode = 255;
@@ -62,7 +65,10 @@ export async function startContainer(
       error: errorText(error),
     };
     context.attachments.failed(id, error);
-    await settleRun(context, id, end);
+    await settleRun(context, id, end).catch((unsettled: unknown) => {
+      context.log('error', `Container ${id.slice(0, 12)}: ${errorText(unsettled)}`);
+      watcher(id, live.get(id), end);
+    });
     throw error;
   }
 }
@@ -100,9 +106,9 @@ export async function exitOf(context: EngineContext, id: string, shim: Shim): Pr
 /** The end of a run whose shim no longer answers: what it wrote last, or that nobody knows. */
 export async function lostRun(context: EngineContext, id: string, why: string): Promise<RunEnd> {
   const record = context.store.get(id);
-  const report = await readExitFile(pathsOf(context, id).state);
-  // A report that is not younger than the end that we know is the one of the run before.
-  if (report !== undefined && report.finishedAtMs > (record?.finishedAtMs ?? 0)) return { ...report, error: '' };
+  const report = await readExitReport(pathsOf(context, id).state);
+  // The end that we know already is the one of the run before. Not "younger": the clock may have been set back.
+  if (report !== undefined && report.finishedAtMs !== record?.finishedAtMs) return { ...report, error: '' };
   return {
     exitCode: lostExitCode,
     oomKilled: false,

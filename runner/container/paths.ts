@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where a container's files are; all beneath `directory`. */
@@ -29,10 +29,13 @@ export function containerPaths(root: string, id: string): ContainerPaths {
   };
 }
 
-/** Makes a container's directories, or what is missing of them. */
-export async function makeContainerDirectories(paths: ContainerPaths): Promise<void> {
-  for (const path of [paths.directory, paths.state, paths.work]) await mkdir(path, { recursive: true, mode: 0o700 });
-  await mkdir(paths.upper, { recursive: true });
+/**
+ * Makes a container's directories, or what is missing of them. Synchronous, as is all that touches a container's few
+ * small files at its start: each call takes microseconds, its way through the thread pool many times that.
+ */
+export function makeContainerDirectories(paths: ContainerPaths): void {
+  for (const path of [paths.directory, paths.state, paths.work]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.upper, { recursive: true });
   // The upper directory's mode is that of the container's root, which every user must be able to pass.
-  await chmod(paths.upper, 0o755);
+  chmodSync(paths.upper, 0o755);
 }

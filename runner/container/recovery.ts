@@ -10,8 +10,8 @@ import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.
 import { returnsWithRunner } from './restart.ts';
 import type { StoredContainer } from './state.ts';
 
-/** What is left to do for an adopted container, in its own queue, once the engine is up. */
-export type Unfinished = 'nothing' | 'stop' | 'start';
+/** What is left to do for a container, in its own queue, once the engine is up; `recover`: its recovery has failed. */
+export type Unfinished = 'nothing' | 'stop' | 'start' | 'recover';
 
 const sigkill = 9;
 
@@ -29,9 +29,10 @@ export async function recoverContainers(
   const unfinished = new Map<string, Unfinished>();
   for (const record of context.store.list()) {
     try {
-      unfinished.set(record.id, await recover(context, record, watcher));
+      unfinished.set(record.id, await recoverContainer(context, record, watcher));
     } catch (error) {
       context.log('error', `Container "${record.config.name}" could not be recovered: ${errorText(error)}`);
+      unfinished.set(record.id, 'recover');
     }
   }
   for (const id of await strays(context, database)) {
@@ -44,7 +45,12 @@ export async function recoverContainers(
   return unfinished;
 }
 
-async function recover(context: EngineContext, record: StoredContainer, watcher: RunWatcher): Promise<Unfinished> {
+/** Makes the record and the kernel agree on one container. */
+export async function recoverContainer(
+  context: EngineContext,
+  record: StoredContainer,
+  watcher: RunWatcher,
+): Promise<Unfinished> {
   switch (record.state) {
     case 'removing':
       await killShim(context, record.id);

@@ -22,6 +22,12 @@ export class RestartTimers implements Disposable {
     this.#timers.set(id, setTimeout(this.#due, waitMs, id));
   }
 
+  /** Once more, for a restart that was due and could not be begun. */
+  retry(id: string, pauseMs: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.set(id, setTimeout(this.#due, pauseMs, id));
+  }
+
   [Symbol.dispose](): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();

@@ -29,3 +29,15 @@ function namedSignal(name: string): number | undefined {
   }
   return constants.signals[`SIG${name}` as NodeJS.Signals];
 }
+
+/**
+ * The number of a container's stop signal; SIGTERM when it is none (moby, container.StopSignal). It may come from an image,
+ * which must not be able to make its containers unstoppable.
+ */
+export function stopSignalNumber(text: string): number {
+  try {
+    return signalNumber(text);
+  } catch {
+    return constants.signals.SIGTERM;
+  }
+}

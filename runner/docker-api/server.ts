@@ -38,6 +38,7 @@ export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Pr
     void respondRaw(context, request, socket, head);
   });
   await listenOnUnixSocket(server, socketPath);
+  server.on('error', () => {}); // a connection that could not be accepted, for want of descriptors: its client is told
   return {
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -14,7 +14,7 @@ import type { UnpackOptions } from './layer-blob.ts';
 import type { LayerRecord, LayerStore, PinnedLayers } from './layer-store.ts';
 import { readOciArchive } from './oci-archive.ts';
 import { rootfsImage } from './rootfs-archive.ts';
-import { unpack, unpackFailure } from './unpack.ts';
+import { syncFileSystem, unpack, unpackFailure } from './unpack.ts';
 import type { UnpackedLayer } from './unpack.ts';
 
 export interface LoadOptions extends UnpackOptions {
@@ -113,7 +113,7 @@ async function storeLayers(image: ArchiveImage, pinned: PinnedLayers, options: L
  * Stores the images of an archive and returns their IDs. The archive goes through the unpacker like a layer, for it may be
  * one: it is on disk by the time that its kind is known, and never in memory.
  *
- * Order: pin, layers, rows, unpin. Whatever ends it early leaves unpinned layers without rows, which the store's next
+ * Order: pin, layers, sync, rows, unpin. Whatever ends it early leaves unpinned layers without rows, which the store's next
  * collection removes.
  */
 export async function loadArchive(archive: Readable, options: LoadOptions): Promise<readonly string[]> {
@@ -128,6 +128,9 @@ export async function loadArchive(archive: Readable, options: LoadOptions): Prom
   using pinned = options.layers.pin(images.flatMap((image) => image.layers.map((layer) => layer.diffId)));
   const rows: NewImage[] = [];
   for (const image of images) rows.push(await storeLayers(image, pinned, options));
+  options.signal?.throwIfAborted();
+  // The rows are synced one by one as they are written: after a power loss they must not name layers that are not there.
+  await syncFileSystem(options.binary, staging.path);
   options.signal?.throwIfAborted();
   options.records.add(rows);
   return rows.map((row) => row.id);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -11,6 +12,7 @@ import { tar } from '../../test/support/tar.ts';
 import type { TarEntry } from '../../test/support/tar.ts';
 import { unpackBinary } from '../../test/support/unpack-binary.ts';
 import { defaultLayerLimits } from './limits.ts';
+import { createImageStore } from './local-store.ts';
 import { hostArchitecture } from './platform.ts';
 
 const base = tar([
@@ -300,6 +302,25 @@ describe('find and remove', () => {
     await expect(images.store.remove('hello:1')).rejects.toMatchObject({ code: 'image.unknown' });
   });
 
+  test('an image that is used is not removed; one of its names may be', async () => {
+    await using images = await openTestImageStore();
+    await images.store.load(stream(ociArchive([hello])), {});
+    await images.store.load(stream(ociArchive([hello])), { reference: 'hello:2' });
+    const id = sha256Of(configOf(hello));
+    const guard = images.store.guard((asked) => (asked === id ? 'running container 0123456789ab (web)' : undefined));
+    await images.store.remove('hello:1');
+    for (const name of ['hello:2', id]) {
+      await expect(images.store.remove(name)).rejects.toMatchObject({
+        code: 'image.in-use',
+        message: `conflict: unable to remove image ${name}: image is being used by running container 0123456789ab (web)`,
+      });
+    }
+    expect(images.store.find('hello:2')?.layerDirectories.every((path) => existsSync(path))).toBe(true);
+    guard[Symbol.dispose]();
+    await images.store.remove('hello:2');
+    expect(images.store.list()).toEqual([]);
+  });
+
   test('one of two names goes alone', async () => {
     await using images = await openTestImageStore();
     await images.store.load(stream(ociArchive([hello])), {});
@@ -340,4 +361,42 @@ test('loads of the same and of overlapping images at once, with removals between
   const directories = images.store.list().flatMap((image) => image.layerDirectories);
   expect(directories.filter((path) => !existsSync(path))).toEqual([]);
   expect((await images.files()).tmp).toEqual([]);
+});
+
+describe('power loss', () => {
+  /** A store whose unpacker, when asked to sync, first runs these lines of shell; `$2` is the directory. */
+  async function openWith(script: string) {
+    await using images = await openTestImageStore();
+    const unpacker = join(images.root, 'unpack.sh');
+    const text = `#!/bin/sh\n[ "$1" = sync ] && {\n${script}\n}\nexec ${unpackBinary()} "$@"\n`;
+    await writeFile(unpacker, text, { mode: 0o755 });
+    const { database } = images;
+    const directory = join(images.root, 'images');
+    const store = await createImageStore({ database, directory, unpackBinary: unpacker });
+    const failure: unknown = await store.load(stream(dockerArchive([hello])), {}).catch((error: unknown) => error);
+    const seen = await readFile(join(images.root, 'seen'), 'utf8').catch(() => '');
+    return { failure, seen, listed: store.list().length, files: await images.files() };
+  }
+
+  test('one sync a load, after the layers are in their place and before the rows', async () => {
+    // The database's only table that grows by a load is read as text: its reference must not be in the file or its log.
+    const { seen, listed } = await openWith(
+      'root=${2%/images/*}; /bin/ls $root/images/layers >> $root/seen; /bin/grep -c library/hello $root/runner.db* >> $root/seen',
+    );
+    const counts = seen.split('\n').filter((line) => line.includes('runner.db'));
+    expect(seen.split('\n').slice(0, 2)).toEqual([hexOf(base), hexOf(top)].toSorted());
+    expect(counts.length).toBeGreaterThan(0);
+    expect(counts.every((line) => line.endsWith(':0'))).toBe(true);
+    expect(listed).toBe(1);
+  });
+
+  test('a disk that fails then is an error, and nothing is stored', async () => {
+    const { failure, listed, files } = await openWith('echo "sync $2: Input/output error" >&2; exit 1');
+    expect(failure).toMatchObject({
+      code: 'image.sync-failed',
+      message: expect.stringContaining('Input/output error') as string,
+    });
+    expect(listed).toBe(0);
+    expect(files).toEqual({ layers: [], tmp: [] });
+  });
 });

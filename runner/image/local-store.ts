@@ -44,6 +44,7 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
   const collect = (): Promise<void> => layers.collect(() => records.referencedLayers());
   await collect();
   const listeners = new Set<() => void>();
+  const guards = new Set<(imageId: string) => string | undefined>();
   const changed = (): void => {
     for (const listener of listeners) listener();
   };
@@ -51,6 +52,16 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
   function toRecord(image: StoredImage): ImageRecord {
     const { id, references, config, sizeBytes, createdAtMs } = image;
     return { id, references, config, sizeBytes, createdAtMs, layerDirectories: visibleLayers(layers, image) };
+  }
+
+  /** Docker refuses it in these words (moby daemon/images/image_delete.go). */
+  function refuseIfUsed(reference: string, imageId: string): void {
+    for (const userOf of guards) {
+      const user = userOf(imageId);
+      if (user === undefined) continue;
+      const message = `conflict: unable to remove image ${reference}: image is being used by ${user}`;
+      throw new BerthError('conflict', 'image.in-use', message, { remedy: 'Remove the container first.' });
+    }
   }
 
   /** Docker's order: an ID in full, a reference, the start of an ID. */
@@ -111,10 +122,16 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
       if (name !== undefined && image.references.includes(name) && image.references.length > 1) {
         records.removeReference(name);
       } else {
+        refuseIfUsed(reference, image.id);
         records.remove(image.id);
         await collect();
       }
       changed();
+    },
+    guard(userOf) {
+      const own = (imageId: string): string | undefined => userOf(imageId);
+      guards.add(own);
+      return { [Symbol.dispose]: () => void guards.delete(own) };
     },
     onChange(listener) {
       const own = (): void => listener();

@@ -31,8 +31,13 @@ export interface ImageStore {
   /** By reference (short forms allowed: `hello`, `hello:1`), image ID or unique prefix of its digits. */
   find(reference: string): ImageRecord | undefined;
   list(): readonly ImageRecord[];
-  /** @throws BerthError `image.unknown` */
+  /** @throws BerthError `image.unknown`, `image.in-use` for the last name of one that a guard tells a user of */
   remove(reference: string): Promise<void>;
+  /**
+   * Asks `userOf` for what uses an image (`running container 0123456789ab (web)`) before that is removed; undefined: nothing
+   * does. Answer and removal are one step: no user can come in between.
+   */
+  guard(userOf: (imageId: string) => string | undefined): Disposable;
   /** Called after each stored change. */
   onChange(listener: () => void): Disposable;
 }

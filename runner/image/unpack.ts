@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { digest } from '#shared/digest.ts';
 import { BerthError } from '#shared/errors.ts';
+import { startedProcess } from '../os/started-process.ts';
 import type { LayerLimits } from './limits.ts';
 
 /** What berth-unpack says on success. All sizes in bytes. */
@@ -96,10 +97,12 @@ export async function unpack(
   const { limits, signal } = options;
   signal?.throwIfAborted();
   const numbers = [limits.contentBytes, limits.entries, limits.depth, limits.ratio, process.pid];
-  const child = spawn(binary, [directory, ...numbers.map(String)], {
-    stdio: [source.kind === 'file' ? source.fd : 'pipe', 'pipe', 'pipe'],
-    env: {},
-  });
+  const child = startedProcess(
+    spawn(binary, [directory, ...numbers.map(String)], {
+      stdio: [source.kind === 'file' ? source.fd : 'pipe', 'pipe', 'pipe'],
+      env: {},
+    }),
+  );
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   try {
@@ -122,6 +125,22 @@ export async function unpack(
   } finally {
     signal?.removeEventListener('abort', kill);
   }
+}
+
+/**
+ * Waits until all that was written to the file system of `directory` is on disk: one call for the thousands of files of an
+ * image, where one for each would take minutes.
+ *
+ * @throws BerthError `image.sync-failed`
+ */
+export async function syncFileSystem(binary: string, directory: string): Promise<void> {
+  const child = spawn(binary, ['sync', directory], { stdio: ['ignore', 'ignore', 'pipe'], env: {} });
+  const [stderr, how] = await Promise.all([readBounded(child.stderr), ended(child)]);
+  if (how === 'status 0') return;
+  const message = `write ${directory} to disk: ${stderr.trim() || `${binary} ended with ${how}`}`;
+  throw new BerthError('unavailable', 'image.sync-failed', message, {
+    remedy: 'Look for errors of the disk in the kernel log, then load again.',
+  });
 }
 
 function parseReport(binary: string, stdout: string, stderr: string, how: string): UnpackedLayer | UnpackFailure {

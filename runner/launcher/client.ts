@@ -1,4 +1,5 @@
-import { BerthError } from '#shared/errors.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BerthError, errorText } from '#shared/errors.ts';
 import { encodePlan } from './encode.ts';
 import { readExitReport } from './exit-report.ts';
 import { errnoText, launchError } from './launch-error.ts';
@@ -15,15 +16,26 @@ export interface LauncherOptions {
   readonly binary: string;
   /** Mount point of the cgroup v2 hierarchy (`/sys/fs/cgroup`, or `/sys/fs/cgroup/unified`). */
   readonly cgroupRoot: string;
+  /**
+   * A cgroup (its directory, made if it is not there) for the spawner and so for every shim, which is its child: a service
+   * manager that ends or starts the runner's own cgroup again must not meet them. Without one they stay in the runner's.
+   */
+  readonly shimCgroup?: string;
   /** Where compiled seccomp programs are kept; made if it is not there. */
   readonly cacheDirectory: string;
   /** cgroup v2 controllers that containers get; limits of others are left out. */
   readonly controllers: readonly string[];
   /** What was refused that a container can do without, such as raising a hard limit. */
   readonly onWarning?: (containerId: string, text: string) => void;
+  /** How long a launch may take before it is given up, in milliseconds. Default: a minute. */
+  readonly launchTimeoutMs?: number;
   /** Ends the spawner; containers run on. */
   readonly signal?: AbortSignal;
 }
+
+const DEFAULT_LAUNCH_TIMEOUT_MS = 60_000;
+/** How long a killed launch may take to end, before its caller is told. */
+const KILL_GRACE_MS = 2000;
 
 /** Starts the spawner. */
 export async function createLauncher(options: LauncherOptions): Promise<Launcher> {
@@ -42,6 +54,8 @@ class SpawnClient implements Launcher {
   readonly #seccomp: SeccompCache;
   #spawner: Promise<SpawnerProcess> | undefined;
   readonly #sweeps = new Map<string, Promise<void>>();
+  /** State directories of launches that were given up, but whose shim has not let go yet. */
+  readonly #hanging = new Map<string, Promise<void>>();
   #disposed = false;
 
   constructor(options: LauncherOptions) {
@@ -57,7 +71,7 @@ class SpawnClient implements Launcher {
       const spawner = await current?.catch(() => undefined);
       if (spawner?.alive === true) return spawner;
       if (current !== this.#spawner) continue; // another caller has begun a new one meanwhile
-      const fresh = SpawnerProcess.start(this.#options.binary);
+      const fresh = SpawnerProcess.start(this.#options.binary, this.#options.shimCgroup);
       this.#spawner = fresh;
       return fresh;
     }
@@ -65,16 +79,19 @@ class SpawnClient implements Launcher {
 
   async launch(request: LaunchRequest): Promise<Shim> {
     const { containerId, stateDirectory, spec } = request;
+    if (this.#hanging.has(stateDirectory)) throw hangs(containerId);
     const { seccomp } = spec.linux;
     const { cgroupRoot, controllers } = this.#options;
     const seccompProgram = seccomp === undefined ? undefined : await this.#seccomp.program(seccomp);
     const plan = encodePlan(planLaunch(request, { cgroupRoot, controllers, seccompProgram }));
     const links = request.links.map((link) => link.hostName);
-    await writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
-    const answer = await this.#request(SPAWNER_REQUEST.launch, plan).catch(async (error: unknown) => {
-      await this.#sweep(stateDirectory);
-      throw error;
-    });
+    writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
+    const answer = await this.#inTime(request, this.#request(SPAWNER_REQUEST.launch, plan)).catch(
+      async (error: unknown) => {
+        if (!this.#hanging.has(stateDirectory)) await this.#sweep(stateDirectory);
+        throw error;
+      },
+    );
     for (const warning of answer.warnings) {
       const text = `${warning.operation} ${warning.object}: ${errnoText(warning.errno)}`;
       this.#options.onWarning?.(containerId, text);
@@ -113,6 +130,42 @@ class SpawnClient implements Launcher {
     return (await this.start()).request(kind, payload);
   }
 
+  /**
+   * The answer, or an error when there is none in time: a process that waits in the kernel (for a file system that does not
+   * answer) may do so for ever. Its cgroup is killed; what it cannot let go of yet is removed when it does, and until then
+   * the container cannot be launched again, for the old shim's clean-up would hit the new one.
+   */
+  async #inTime(
+    { containerId, stateDirectory }: LaunchRequest,
+    answer: Promise<SpawnerAnswer>,
+  ): Promise<SpawnerAnswer> {
+    const timeoutMs = this.#options.launchTimeoutMs ?? DEFAULT_LAUNCH_TIMEOUT_MS;
+    const found = await within(answer, timeoutMs);
+    if (found !== undefined) return found;
+    await this.#sweep(stateDirectory).catch((error: unknown) => this.#warn(containerId, error));
+    const settled = answer.then(
+      () => undefined,
+      () => undefined,
+    );
+    const released = settled
+      .then(() => this.#sweep(stateDirectory))
+      .catch((error: unknown) => this.#warn(containerId, error))
+      .finally(() => this.#hanging.delete(stateDirectory));
+    this.#hanging.set(stateDirectory, released);
+    await within(
+      released.then(() => true),
+      KILL_GRACE_MS,
+    );
+    const text = `launch container ${containerId.slice(0, 12)}: its process was not ready after ${timeoutMs} ms and was killed`;
+    throw new BerthError('unavailable', 'launch.timeout', text, {
+      remedy: 'Look whether the file systems of the data root and of the mounts answer, then start it again.',
+    });
+  }
+
+  #warn(containerId: string, error: unknown): void {
+    this.#options.onWarning?.(containerId, errorText(error));
+  }
+
   /** A container may have ended, and its shim with it, before we are connected. */
   async #started(stateDirectory: string, pid: number, attachments: number): Promise<Shim> {
     const shim = await ShimClient.connect(stateDirectory, () => this.#sweep(stateDirectory), attachments);
@@ -141,4 +194,21 @@ class SpawnClient implements Launcher {
     if (!answer.ok) throw launchError(`clean up after ${stateDirectory}`, answer.report);
     await removeLaunchRecord(stateDirectory);
   }
+}
+
+/** What `promise` resolves with, undefined when it has not after `timeoutMs`. */
+async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  const done = new AbortController();
+  try {
+    return await Promise.race([promise, delay(timeoutMs, undefined, { signal: done.signal })]);
+  } finally {
+    done.abort();
+  }
+}
+
+function hangs(containerId: string): BerthError {
+  const text = `launch container ${containerId.slice(0, 12)}: an earlier launch of it still hangs in the kernel`;
+  return new BerthError('unavailable', 'launch.hangs', text, {
+    remedy: 'It is cleaned up when the file system or device that it waits for answers; else restart the host.',
+  });
 }

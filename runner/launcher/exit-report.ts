@@ -1,28 +1,28 @@
+import { rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { BerthError } from '#shared/errors.ts';
+import { isErrno } from '../os/files.ts';
 import type { ExitReport } from './launcher.ts';
 
-const exitReport = z.object({ exitCode: z.int().min(0), oomKilled: z.boolean(), finishedAtMs: z.int() });
+const exitReport = z.object({ exitCode: z.int(), oomKilled: z.boolean(), finishedAtMs: z.int() });
+
+const NAME = 'exit.json';
 
 /**
- * What the shim of a container wrote about its end, undefined when it wrote nothing (it runs still, or was lost).
- *
- * @throws BerthError `shim.exit-corrupt`
+ * What the shim of a container wrote about its end. Undefined when there is nothing whole: it runs still, it was lost, or
+ * the machine lost power before the report was on disk.
  */
 export async function readExitReport(stateDirectory: string): Promise<ExitReport | undefined> {
-  const path = join(stateDirectory, 'exit.json');
-  let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    return exitReport.parse(JSON.parse(await readFile(join(stateDirectory, NAME), 'utf8')));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
     throw error;
   }
-  try {
-    return exitReport.parse(JSON.parse(text));
-  } catch (error) {
-    throw new BerthError('internal', 'shim.exit-corrupt', `read ${path}: it is not an exit report`, { cause: error });
-  }
+}
+
+/** Takes the last run's report away before the next begins; its log stays. */
+export function removeExitReport(stateDirectory: string): void {
+  rmSync(join(stateDirectory, NAME), { force: true });
 }

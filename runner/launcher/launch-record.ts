@@ -1,4 +1,5 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { renameSync, writeFileSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -12,10 +13,11 @@ export type LaunchRecord = z.infer<typeof launchRecord>;
 
 const NAME = 'launch.json';
 
-export async function writeLaunchRecord(stateDirectory: string, record: LaunchRecord): Promise<void> {
+/** Synchronous: two calls of microseconds each, on the way of every start. */
+export function writeLaunchRecord(stateDirectory: string, record: LaunchRecord): void {
   const temporary = join(stateDirectory, `${NAME}.new`);
-  await writeFile(temporary, JSON.stringify(record), { mode: 0o600 });
-  await rename(temporary, join(stateDirectory, NAME));
+  writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+  renameSync(temporary, join(stateDirectory, NAME));
 }
 
 /** Undefined when there is none, or none that can be read. */

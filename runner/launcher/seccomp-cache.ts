@@ -5,6 +5,7 @@ import { access, mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BerthError, errorText } from '#shared/errors.ts';
 import type { SeccompProfile } from '#shared/oci/runtime-spec.ts';
+import { startedProcess } from '../os/started-process.ts';
 import { encodeSeccompTable } from './seccomp-table.ts';
 
 /** Part of each file's name; raised when the compiler's output changes for the same table. */
@@ -15,7 +16,7 @@ const MAX_PROGRAM_BYTES = 4096 * 8;
 const MAX_KNOWN = 256;
 
 async function compile(binary: string, table: Buffer): Promise<Buffer> {
-  const child = spawn(binary, ['seccomp'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = startedProcess(spawn(binary, ['seccomp'], { stdio: ['pipe', 'pipe', 'pipe'] }));
   const chunks: Buffer[] = [];
   const complaints: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 
@@ -9,6 +8,11 @@ const SOCKET_NAME = 'shim.sock';
 /** ECONNRESET: it stopped listening with our connection still in its queue. */
 const nobodyListens = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
+function openDirectory(path: string): { readonly fd: number } & Disposable {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}
+
 /**
  * A connection to the shim in a state directory, undefined when none listens there. The socket is named through an open
  * descriptor of the directory, since a socket's path has at most 107 bytes.
@@ -16,7 +20,7 @@ const nobodyListens = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET'
 export async function connectShim(stateDirectory: string): Promise<Socket | undefined> {
   let connected: Socket;
   try {
-    await using directory = await open(stateDirectory, constants.O_RDONLY | constants.O_DIRECTORY);
+    using directory = openDirectory(stateDirectory);
     const socket = connect({ path: `/proc/self/fd/${directory.fd}/${SOCKET_NAME}` });
     // The shim can end at any time, also before our caller listens for it: an unheard error would end the runner.
     socket.on('error', () => undefined);

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
 import { BerthError, errorText } from '#shared/errors.ts';
+import { startedProcess } from '../os/started-process.ts';
 import { decodeReport, encodeWireFrame, REPORT, type WireFrame, WireFrameReader, type WireReport } from './wire.ts';
 
 /** An answer of the spawner. */
@@ -40,17 +43,15 @@ export class SpawnerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts the program and waits until it is ready.
+   * Starts the program and waits until it is ready, and in `cgroup` when one is given.
    *
    * @throws BerthError `launcher.spawner-lost`
    */
-  static async start(binary: string): Promise<SpawnerProcess> {
+  static async start(binary: string, cgroup?: string): Promise<SpawnerProcess> {
     // A session of its own: an interrupt from the terminal is for the runner, which then ends the spawner in order.
-    const child = spawn(binary, ['spawner'], {
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-      env: {},
-      detached: true,
-    });
+    const child = startedProcess(
+      spawn(binary, ['spawner'], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'], env: {}, detached: true }),
+    );
     const socket = child.stdio[CONNECTION_FD];
     if (!(socket instanceof Socket))
       throw new BerthError('internal', 'launcher.spawner-lost', 'start spawner: no pipe');
@@ -65,6 +66,7 @@ export class SpawnerProcess implements AsyncDisposable {
       );
     });
     const { ok, report } = await ready;
+    if (ok && cgroup !== undefined) await spawner.#moveTo(cgroup);
     if (ok) return spawner;
     throw new BerthError('internal', 'launcher.spawner-lost', `start spawner: ${report.operation} ${report.object}`, {
       remedy: 'The runner needs root and a kernel with namespaces.',
@@ -88,10 +90,22 @@ export class SpawnerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ended = this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
-    const exit = ended ? once(this.#child, 'exit') : undefined;
+    const runs = this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
+    const exit = runs ? once(this.#child, 'exit') : undefined;
     this.#socket.destroy();
     await exit;
+  }
+
+  /** Before the first request, so that every shim is born there: to move one costs milliseconds, to be born nothing. */
+  async #moveTo(cgroup: string): Promise<void> {
+    try {
+      await mkdir(cgroup, { recursive: true });
+      await writeFile(join(cgroup, 'cgroup.procs'), String(this.pid));
+    } catch (cause) {
+      await this[Symbol.asyncDispose]();
+      const text = `start spawner: move it to the cgroup ${cgroup}: ${errorText(cause)}`;
+      throw new BerthError('internal', 'launcher.spawner-lost', text, { cause, remedy: 'The runner needs root.' });
+    }
   }
 
   #expect(id: number): Promise<SpawnerAnswer> {

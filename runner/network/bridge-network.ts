@@ -114,10 +114,11 @@ class BridgeNetwork implements Network, AsyncDisposable {
   }
 
   async release(containerId: string): Promise<void> {
-    // The link first: an address is free only when nothing answers at it.
-    await this.#launcher.removeLink(hostLinkName(containerId));
+    // The link first: an address is free only when nothing answers at it. None is made without a lease.
+    const leased = this.#leases.find(containerId) !== undefined;
+    if (leased) await this.#launcher.removeLink(hostLinkName(containerId));
     this.#reservations.release(containerId);
-    this.#leases.release(containerId);
+    if (leased) this.#leases.release(containerId);
   }
 
   reserve(containerId: string, publishGroup: string, ports: readonly PublishedPort[]): Promise<void> {

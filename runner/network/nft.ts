@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { BerthError } from '#shared/errors.ts';
+import { startedProcess } from '../os/started-process.ts';
 
 /** Longest error text that is kept of nft, in characters. */
 const MAX_ERROR_CHARACTERS = 8192;
@@ -88,10 +89,12 @@ export class NftSession implements AsyncDisposable {
 
   #start(): ChildProcessWithoutNullStreams {
     const [file, ...args] = this.#command;
-    const child = spawn(file, [...args, '-i'], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C', HOME: '/nonexistent' },
-    });
+    const child = startedProcess(
+      spawn(file, [...args, '-i'], {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C', HOME: '/nonexistent' },
+      }),
+    );
     child.stdout.resume(); // prompts and echoes
     child.stderr.setEncoding('utf8');
     child.stderr.on('data', (text: string) => this.#onErrorText(child, text));

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -91,6 +92,7 @@ export async function childCgroups(directory: string): Promise<string[]> {
  * @throws BerthError `cgroup.busy` when processes are still there after `timeoutMs` (uninterruptible sleep)
  */
 export async function removeCgroup(directory: string, timeoutMs = 10_000): Promise<void> {
+  if (!existsSync(directory)) return; // as almost always: the shim has removed it
   const deadline = performance.now() + timeoutMs;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
     await writeIfThere(join(directory, 'cgroup.kill'), '1');

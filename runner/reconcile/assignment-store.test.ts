@@ -112,7 +112,7 @@ test('a stored assignment that cannot be read stops the runner instead of emptyi
 
 test('the lease on disk is never later than the real one, and at most ten seconds earlier', () => {
   using database = openRunnerDatabase(path);
-  const lease = new LeaseStore(database);
+  const lease = new LeaseStore(database, () => 0);
   expect(lease.expiresAtMs).toBeUndefined();
   for (const at of [100_000, 105_000, 109_999, 110_000, 112_000]) lease.set(at);
   expect(lease.expiresAtMs).toBe(112_000);
@@ -121,4 +121,21 @@ test('the lease on disk is never later than the real one, and at most ten second
   expect(new LeaseStore(database).expiresAtMs).toBe(50_000);
   lease.set(undefined);
   expect(new LeaseStore(database).expiresAtMs).toBeUndefined();
+});
+
+test('a lease does not become longer by a clock that is set back', () => {
+  using database = openRunnerDatabase(path);
+  let [now, uptime] = [1_000_000, 5000];
+  const lease = new LeaseStore(
+    database,
+    () => now,
+    () => uptime,
+  );
+  lease.set(now + 30_000);
+  expect(lease.expiresAtMs).toBe(now + 30_000);
+  now -= 500_000;
+  uptime += 10_000;
+  expect(lease.expiresAtMs).toBe(now + 20_000);
+  now += 700_000; // set forward: it ends, rather too early than too late
+  expect(lease.expiresAtMs).toBeLessThan(now);
 });

@@ -2,7 +2,7 @@ import type { Assignment } from '#shared/model/assignment.ts';
 import type { TaskStatus } from '#shared/model/task.ts';
 import type { ContainerRecord, ContainerState } from '../container/engine.ts';
 import { slotKey, type SlotKey } from './slot.ts';
-import type { Step, StepFailure } from './step.ts';
+import { mustWait, type Step, type StepFailure } from './step.ts';
 
 export interface PlanInput {
   readonly assignment: Assignment;
@@ -90,16 +90,19 @@ export function preferred(containers: readonly ContainerRecord[]): readonly Cont
   );
 }
 
-/** One step further towards a container's removal: stopped first, and removed once it has ended. */
+/**
+ * One step further towards a container's removal: stopped first, and removed once it has ended. A removal that is under
+ * way is asked for again, since it may be one that failed; the engine does it once.
+ */
 export function retire(draft: Draft, taskId: string, container: ContainerRecord): void {
   const { task } = container.config;
-  if (task === undefined || container.state === 'removing') return;
+  if (task === undefined) return;
   const failure = draft.input.failures.get(taskId);
-  if (failure !== undefined && failure.retryAtMs > draft.input.now) {
+  if (failure !== undefined && mustWait(failure, draft.input.now)) {
     draft.wakeUps.push(failure.retryAtMs);
     return;
   }
-  const kind = isLiving(container.state) ? 'stopContainer' : 'removeContainer';
+  const kind = isLiving(container.state) && container.state !== 'removing' ? 'stopContainer' : 'removeContainer';
   draft.steps.push({ kind, slot: slotKey(task), taskId, containerId: container.id });
 }
 

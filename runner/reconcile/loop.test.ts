@@ -145,6 +145,7 @@ const image: ImageRecord = {
   createdAtMs: 0,
 };
 const images: ImageStore = {
+  guard: () => ({ [Symbol.dispose]: () => {} }),
   load: unused,
   find: (reference) => (reference === 'hello:1' ? image : undefined),
   list: () => [image],
@@ -306,16 +307,33 @@ test('a failing step stops no other: it is told, and tried again or final', asyn
 
 test('the host itself stops a stop-after task when its lease has ended, and starts it no more', async () => {
   await startLoop();
-  const onDisconnect = { kind: 'stop-after' as const, afterMs: 50 };
+  const onDisconnect = { kind: 'stop-after' as const, afterMs: 1500 };
   const [stopped, kept] = [task('web', 1, { onDisconnect }), task('web', 2)];
   reconciler.setLease(now + 30);
   await assign(stopped, kept);
   await vi.waitFor(() => expect(statesOf([stopped, kept])).toEqual(['running', 'running']));
-  now += 80; // the timer that was set for this moment goes off by itself
-  await vi.waitFor(() => expect(statesOf([stopped, kept])).toEqual(['shutdown', 'running']));
+  now += 1530; // the timer that was set for this moment goes off by itself
+  await vi.waitFor(() => expect(statesOf([stopped, kept])).toEqual(['shutdown', 'running']), { timeout: 5000 });
   reconciler.setLease(now + 30_000);
   await turn();
   expect(runningNames()).toEqual(namesOf([kept]));
+});
+
+test('a status that a listener could not take is told again', async () => {
+  await startLoop();
+  const told: (string | undefined)[] = [];
+  let full = true;
+  stack.use(
+    reconciler.onStatus((changed) => {
+      if (full) throw new Error('the disk is full');
+      told.push(...changed.map(({ state }) => state));
+    }),
+  );
+  await assign(task('web', 1, { container: { ...task('web', 1).container, image: 'missing:1' } }));
+  await turn();
+  expect(told).toEqual([]);
+  full = false;
+  await vi.waitFor(() => expect(told).toEqual(['rejected']), { timeout: 5000 });
 });
 
 test('run ends when told to, and leaves the containers as they are', async () => {

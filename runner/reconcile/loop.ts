@@ -13,7 +13,7 @@ import type { Plan } from './draft.ts';
 import { planSteps } from './plan.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { SlotKey } from './slot.ts';
-import type { Step, StepFailure } from './step.ts';
+import { LONGEST_RETRY_MS, type Step, type StepFailure } from './step.ts';
 import { WakeUp } from './wake-up.ts';
 
 /** How many steps run at once. A stop mostly waits for its container's grace period, so more of them may. */
@@ -21,14 +21,13 @@ const MAX_STOPS = 64;
 const MAX_OTHER_STEPS = 8;
 
 /**
- * After a pass the loop rests for so many times as long as the pass took, so that on a host with thousands of tasks, each
- * of which changes several times as it starts, planning takes a fifth of a core at most. With few tasks it is nothing.
+ * After a pass the loop rests for so many times as long as its planning took, so that on a host with thousands of tasks,
+ * each of which changes several times as it starts, planning takes a fifth of a core at most. With few tasks it is nothing.
  */
 const REST_PER_PASS = 4;
 const LONGEST_REST_MS = 100;
 
 const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 60_000;
 
 export interface ReconcilerOptions {
   readonly database: DatabaseSync;
@@ -71,12 +70,14 @@ class ReconcileLoop implements Reconciler {
   readonly #underWay = new Map<SlotKey, { readonly step: Step; readonly done: Promise<void> }>();
   readonly #listeners = new Set<(changed: readonly TaskStatus[]) => void>();
   #statuses = new Map<string, TaskStatus>();
+  /** Of the last pass: the disk's part of it is no reason to rest. */
+  #planningMs = 0;
 
   constructor(options: ReconcilerOptions, assignments: AssignmentStore) {
     this.#options = options;
     this.#assignments = assignments;
     this.#outcomes = new OutcomeStore(options.database);
-    this.#lease = new LeaseStore(options.database);
+    this.#lease = new LeaseStore(options.database, options.clock);
     this.#takeStatuses(this.#plan());
   }
 
@@ -114,10 +115,8 @@ class ReconcileLoop implements Reconciler {
     subscriptions.use(this.#options.engine.onChange(() => this.#wakeUp.ask()));
     subscriptions.use(this.#options.images.onChange(() => this.#wakeUp.ask()));
     while (!signal.aborted) {
-      const startedAtMs = performance.now();
       const nextAtMs = this.#passOrRetry();
-      const costMs = performance.now() - startedAtMs;
-      await rest(Math.min(costMs * REST_PER_PASS, LONGEST_REST_MS), signal);
+      await rest(Math.min(this.#planningMs * REST_PER_PASS, LONGEST_REST_MS), signal);
       await this.#wakeUp.wait(nextAtMs === undefined ? undefined : nextAtMs - this.#options.clock(), signal);
     }
     // Stops go on without us in the shims; whatever else is under way ends soon.
@@ -154,7 +153,9 @@ class ReconcileLoop implements Reconciler {
 
   /** Answers when the next one is due though nothing happens. */
   #pass(): number | undefined {
+    const startedAtMs = performance.now();
     const plan = this.#plan();
+    this.#planningMs = performance.now() - startedAtMs;
     this.#outcomes.write(plan);
     this.#takeStatuses(plan);
     for (const taskId of this.#failures.keys()) if (!this.#statuses.has(taskId)) this.#failures.delete(taskId);
@@ -198,21 +199,27 @@ class ReconcileLoop implements Reconciler {
     this.#options.log?.('error', `${step.kind} of task ${taskId}: ${text}`);
   }
 
-  /** Keeps the newest statuses, and tells those that say something new. */
+  /** Keeps the newest statuses, and tells those that say something new; what a listener failed to take is told again. */
   #takeStatuses(plan: Plan): void {
     const before = this.#statuses;
     const changed: TaskStatus[] = [];
-    this.#statuses = new Map();
+    const after = new Map<string, TaskStatus>();
     for (const status of plan.statuses) {
       const known = before.get(status.taskId);
       if (known !== undefined && saysTheSame(known, status)) {
-        this.#statuses.set(status.taskId, known);
+        after.set(status.taskId, known);
       } else {
-        this.#statuses.set(status.taskId, status);
+        after.set(status.taskId, status);
         changed.push(status);
       }
     }
-    if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
+    this.#statuses = after;
+    try {
+      if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
+    } catch (error) {
+      this.#statuses = before;
+      throw error;
+    }
   }
 }
 

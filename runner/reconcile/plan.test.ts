@@ -168,6 +168,16 @@ test('an outcome is told for a while after its task has left, then forgotten', (
   expect(late).toMatchObject({ statuses: [], forgotten: ['t'], nextAtMs: undefined });
 });
 
+test('a removal that failed is tried again, whether its task is wanted or not', () => {
+  const t = task('t');
+  const removing = container(t, { state: 'removing' });
+  for (const tasks of [[t], []]) {
+    expect(kinds(plan(tasks, [removing]))).toEqual(['removeContainer']);
+    const waiting = plan(tasks, [removing], { failures: new Map([['t', failure('launcher.spawner-lost')]]) });
+    expect(waiting).toMatchObject({ steps: [], nextAtMs: NOW + 500 });
+  }
+});
+
 test('a container without a task is never touched', () => {
   const foreign = container(task('x'));
   const { task: _task, ...config } = foreign.config;
@@ -202,6 +212,8 @@ test('a port that is taken rejects; other failures are tried again later and say
   expect(waiting.statuses[0]?.message).toContain('text of internal');
   const again = plan([t], [created], { failures: new Map([['t', failure('internal')]]), now: NOW + 500 });
   expect(kinds(again)).toEqual(['startContainer']);
+  const setBack = plan([t], [created], { failures: new Map([['t', failure('internal')]]), now: NOW - 3_600_000 });
+  expect(kinds(setBack)).toEqual(['startContainer']); // the clock was set back: nothing waits for an hour
   const notFound = plan([t], [created], { failures: new Map([['t', failure('launch.command-not-found')]]) });
   expect(notFound.settled).toMatchObject([{ state: 'failed', exitCode: 127 }]);
   const launches = (attempts: number) =>

@@ -2,6 +2,7 @@ import type { AssignedTask, TaskStatus } from '#shared/model/task.ts';
 import type { ContainerRecord } from '../container/engine.ts';
 import { isLiving, newDraft, preferred, retire, settle, type Draft, type Plan, type PlanInput } from './draft.ts';
 import { slotKey, type SlotKey } from './slot.ts';
+import { mustWait } from './step.ts';
 import { endedStatus, endText, failureStatus, runningStatus, statusOf } from './status.ts';
 
 /** How long the outcome of a task that left the assignment is still told, in milliseconds. */
@@ -111,6 +112,7 @@ function planPresent(draft: Draft, task: AssignedTask, container: ContainerRecor
       return;
     case 'removing':
       draft.statuses.push(statusOf(task.id, 'preparing', 'its container is being removed', { container, now }));
+      retire(draft, task.id, container);
       return;
     case 'exited':
       planExited(draft, task, container);
@@ -145,7 +147,7 @@ function obstacleTo(draft: Draft, task: AssignedTask): string | undefined {
   const other = draft.living.get(slotKey(task))?.find(({ config }) => config.task?.id !== task.id);
   if (other !== undefined) return `waiting for the slot's earlier container ${other.id.slice(0, 12)} to end`;
   const failure = draft.input.failures.get(task.id);
-  if (failure === undefined || failure.retryAtMs <= draft.input.now) return undefined;
+  if (failure === undefined || !mustWait(failure, draft.input.now)) return undefined;
   draft.wakeUps.push(failure.retryAtMs);
   return `${failure.text} (failed ${failure.attempts} times, will be tried again)`;
 }

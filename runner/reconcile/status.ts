@@ -83,6 +83,7 @@ export function failureStatus(
   switch (failure.code) {
     case 'port.taken':
     case 'image.unknown':
+    case 'network.addresses-exhausted':
     case 'container.no-command':
     case 'container.name-taken':
       return terminal('rejected');

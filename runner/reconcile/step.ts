@@ -16,6 +16,9 @@ export type StepOf<Kind extends StepKind> = {
 }[Kind];
 export type Step = StepOf<StepKind>;
 
+/** The longest pause before a failed step is tried again, in milliseconds. */
+export const LONGEST_RETRY_MS = 60_000;
+
 /** A step that failed, kept until one of the same task succeeds. */
 export interface StepFailure {
   readonly kind: StepKind;
@@ -26,4 +29,9 @@ export interface StepFailure {
   /** Failures in a row. */
   readonly attempts: number;
   readonly retryAtMs: number;
+}
+
+/** True while a failed step has to wait. A moment further away than any pause means that the clock was set back since. */
+export function mustWait({ retryAtMs }: StepFailure, now: number): boolean {
+  return retryAtMs > now && retryAtMs - now <= LONGEST_RETRY_MS;
 }

@@ -2,8 +2,13 @@ import { z } from 'zod';
 import { hostFacts, hostImage, hostState } from '../model/host.ts';
 import { objectId, objectName } from '../model/names.ts';
 
+/** Longest life of a join token, in milliseconds: 30 days. */
+export const MAX_JOIN_TOKEN_LIFE_MS = 30 * 24 * 3_600_000;
+
 /** POST /v1/join-tokens: a one-use secret with which one host enrols. Default life one hour. */
-export const createJoinTokenRequest = z.object({ expiresInMs: z.int().min(1).default(3_600_000) });
+export const createJoinTokenRequest = z.object({
+  expiresInMs: z.int().min(1).max(MAX_JOIN_TOKEN_LIFE_MS).default(3_600_000),
+});
 export const createdJoinToken = z.object({ id: objectId, token: z.string(), expiresAtMs: z.int() });
 
 /** POST /v1/hosts/join, with the join token as bearer. */

@@ -11,6 +11,8 @@ export const MAX_COMPOSE_CHARACTERS = 1024 * 1024;
 export const applyRequest = z.object({
   compose: z.string().max(MAX_COMPOSE_CHARACTERS),
   message: z.string().max(1000).optional(),
+  /** Apply under the name in the path though the file has another `name`, which is refused otherwise. */
+  overrideName: z.boolean().optional(),
   /** Refuse unless this is the stack's current revision number (0: unless it does not exist). */
   expectedRevision: z.int().min(0).optional(),
 });

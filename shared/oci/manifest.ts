@@ -39,7 +39,6 @@ export const imageManifest = z.object({
   config: descriptor,
   layers: z.array(descriptor),
 });
-export type ImageManifest = z.infer<typeof imageManifest>;
 
 /** An image index (image-spec, image-index.md). */
 export const imageIndex = z.object({
@@ -47,4 +46,3 @@ export const imageIndex = z.object({
   mediaType: z.string().optional(),
   manifests: z.array(descriptor),
 });
-export type ImageIndex = z.infer<typeof imageIndex>;

@@ -1,12 +1,23 @@
 import { z } from 'zod';
 import { BerthError, errorText } from '../errors.ts';
 import { CLOSE } from '../protocol/control.ts';
-import { decodeFrame, dataCost, encodeFrame, MAX_PAYLOAD_BYTES, type Frame, type FrameKind } from './frame.ts';
+import {
+  decodeFrame,
+  dataCost,
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  MAX_PAYLOAD_BYTES,
+  type Frame,
+  type FrameKind,
+} from './frame.ts';
 import { streamHeader, type StreamHeader } from './header.ts';
 import { otherSide, RELAY_LIMITS, RelayLedger, smallestGrant, type RelayLimits, type RelaySide } from './ledger.ts';
 import { MuxStream } from './mux-stream.ts';
 import { decodeReset, encodeReset } from './reset.ts';
 import type { RelayStream, RelayTransport } from './stream.ts';
+
+/** The WebSocket close code of a library that refuses a message for its length (RFC 6455 section 7.4.1), without a text. */
+const MESSAGE_TOO_BIG = 1009;
 
 export interface RelayMuxOptions {
   /** The other end opened a stream. Without it, and when it throws, the stream is reset. */
@@ -259,7 +270,9 @@ export class RelayMux {
 /** What the composition passes to `RelayMux.lost` when the other end closed the transport (`code`, `reason` as given). */
 export function transportClosed(code: number, reason: string): BerthError {
   if (code === 1000) return closedError();
-  const detail = reason === '' ? `code ${code}` : `code ${code}, ${reason}`;
+  const limit = FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES;
+  const told = reason === '' && code === MESSAGE_TOO_BIG ? `a frame is over the limit of ${limit} bytes` : reason;
+  const detail = told === '' ? `code ${code}` : `code ${code}, ${told}`;
   return new BerthError('unavailable', 'relay.lost', `relay: the connection was lost (${detail})`);
 }
 

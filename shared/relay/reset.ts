@@ -1,25 +1,14 @@
 import { z } from 'zod';
-import { BerthError, type ErrorKind } from '../errors.ts';
+import { BerthError } from '../errors.ts';
+import { errorKind } from '../problem.ts';
 import { MAX_RESET_BYTES } from './frame.ts';
 
 const resetPayload = z.object({
-  kind: z.string(),
+  kind: errorKind.catch('internal'),
   code: z.string(),
   message: z.string(),
   remedy: z.string().optional(),
 });
-
-const kinds: ReadonlySet<string> = new Set<ErrorKind>([
-  'invalid',
-  'unauthenticated',
-  'forbidden',
-  'not-found',
-  'conflict',
-  'too-large',
-  'unavailable',
-  'unsupported',
-  'internal',
-]);
 
 /** The payload of RESET for an error; an overlong message is cut. */
 export function encodeReset({ kind, code, message, remedy }: BerthError): Uint8Array<ArrayBuffer> {
@@ -34,6 +23,5 @@ export function decodeReset(value: unknown): BerthError | undefined {
   const parsed = resetPayload.safeParse(value);
   if (!parsed.success) return undefined;
   const { kind, code, message, remedy } = parsed.data;
-  const known = kinds.has(kind) ? (kind as ErrorKind) : 'internal';
-  return new BerthError(known, code, message, remedy === undefined ? {} : { remedy });
+  return new BerthError(kind, code, message, remedy === undefined ? {} : { remedy });
 }

@@ -64,7 +64,7 @@ function instanceOf(dataRoot: string): string[] {
 
 async function removeCgroup(instance: string): Promise<void> {
   const { stdout } = await run('find', ['/sys/fs/cgroup', '-maxdepth', '2', '-name', `berth-${instance}`]);
-  for (const path of stdout.split('\n').filter((line) => line !== '')) await run('rmdir', [path]);
+  for (const path of stdout.split('\n').filter((line) => line !== '')) await run('rmdir', [join(path, 'shims'), path]);
 }
 
 async function docker(name: string, ...args: string[]): Promise<string> {

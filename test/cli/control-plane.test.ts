@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXIT } from '../../cli/exit-code.ts';
 import { runCliWith, type CliResult } from '../support/run-cli.ts';
@@ -95,4 +96,27 @@ test('events tell who did what', async () => {
   const { stdout } = await berth(['events']);
   expect(stdout).toMatch(/token\.created {2}token watcher \(read\) {2}\(token admin\)/);
   expect(stdout).toMatch(/token\.revoked {2}token watcher was revoked {2}\(token admin\)/);
+});
+
+test('a value that the API refuses is told once', async () => {
+  const { exitCode, stderr } = await berth(['events', '-n', '0']);
+  expect(exitCode).toBe(EXIT.invalid);
+  expect(stderr.split('\n').filter((line) => line.includes('Too small'))).toHaveLength(1);
+});
+
+test('a data directory that cannot be used is named, with what to do', async () => {
+  const start = async (data: string): Promise<string> => {
+    const child = spawn(berthProgram, ['control-plane', '--listen', '127.0.0.1:0', '--data', data]);
+    const [said, [exitCode]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+    return `${String(exitCode)} ${said}`;
+  };
+  const file = join(directory, 'a-file');
+  await writeFile(file, '');
+  expect(await start(file)).toMatch(
+    /^1 berth control-plane: cannot make the data directory .*a-file: .*\nChoose another/,
+  );
+  const data = join(directory, 'garbage');
+  await mkdir(data);
+  await writeFile(join(data, 'cluster.db'), 'no database');
+  expect(await start(data)).toMatch(/^1 berth control-plane: cannot open the database .*cluster\.db: .*\nRestore it/);
 });

@@ -30,7 +30,7 @@ export async function startApiTarget(kind: ControlPlaneKind): Promise<ApiTarget>
     fetch: async (request) => {
       const { pathname, search } = new URL(request.url);
       const { method, headers } = request;
-      const body = method === 'GET' ? null : await request.text(); // a text is sent with its length, as clients do
+      const body = request.body === null ? null : await request.text(); // a text is sent with its length, as clients do
       return fetch(controlPlane.url + pathname + search, { method, headers, body });
     },
     async connectHost(hostId, facts, images) {

@@ -147,8 +147,9 @@ export function relaySuite(makeTarget: () => Promise<Target>): void {
 
   test('a plain request to a WebSocket path is refused', async () => {
     const response = await fetch(`${target.url}/v1/relays/${'0'.repeat(20)}`);
+    expect(response.status).toBe(426);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
-    expect(await response.json()).toMatchObject({ code: 'channel.upgrade-needed' });
+    expect(await response.json()).toMatchObject({ status: 426, code: 'channel.upgrade-needed' });
   });
 }
 

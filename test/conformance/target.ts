@@ -26,6 +26,8 @@ export interface Target extends AsyncDisposable {
   readonly url: string;
   readonly bootstrapSecret: string;
   readonly pid: number;
+  /** Its data directory. */
+  readonly directory: string;
   /** Kills it with SIGKILL and starts it again on the same data and port. */
   crash(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function startTarget(kind: ControlPlaneKind): Promise<Target> {
     kind,
     url: running.url,
     bootstrapSecret,
+    directory,
     get pid() {
       return running.pid;
     },

@@ -34,6 +34,7 @@ const images = await createImageStore({
 await using launcher = await createLauncher({
   binary: join(binaries, 'berth-launcher'),
   cgroupRoot: cgroup.mountPoint,
+  shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
   cacheDirectory: join(root, 'cache'),
   controllers: cgroup.controllers,
 });
@@ -65,6 +66,7 @@ async function readAll(id: string, options: LogOptions): Promise<LogEntry[]> {
 /** What of the engine a test may call. */
 const methods = {
   load: async (path: string, reference: string) => images.load(createReadStream(path), { reference }),
+  removeImage: (reference: string) => images.remove(reference),
   create: (config: unknown) => engine.create(containerConfig.parse(config)),
   start: (...args: Parameters<Engine['start']>) => engine.start(...args),
   stop: (...args: Parameters<Engine['stop']>) => engine.stop(...args),
@@ -76,6 +78,14 @@ const methods = {
   exec: run,
   logs: readAll,
   place: async () => ({ instance, cgroup: cgroup.mountPoint + cgroup.path, gateway: network.gateway }),
+  /** From now on no record can be changed to one of these states, as on a full disk; an empty list ends that. */
+  refuse: async (...states: string[]) => {
+    database.exec('drop trigger if exists refuse');
+    if (states.length === 0) return;
+    const list = states.map((state) => `'${state}'`).join(', ');
+    database.exec(`create temp trigger refuse before update on main.containers when new.state in (${list})
+      begin select raise(abort, 'database or disk is full'); end`);
+  },
   /** After the last container was removed. */
   clear: async () => {
     await removeNetwork({ launcher, instance });

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -147,6 +147,12 @@ test('exec runs in the container, with its environment, user and directory', asy
   const { id } = await started('sleep 1000', { user: 'app', workingDirectory: '/srv', environment: ['COLOUR=blue'] });
   const result = await engine.call('exec', id, { args: ['sh', '-c', 'id -u; pwd; echo $COLOUR; echo no >&2; exit 4'] });
   expect(result).toEqual({ stdout: '1000\n/srv\nblue\n', stderr: 'no\n', exitCode: 4 });
+  await expect(engine.call('exec', id, { args: ['nothing'] })).rejects.toEqual(
+    rejection('launch.command-not-found', /execute nothing: ENOENT/),
+  );
+  await expect(engine.call('exec', id, { args: ['/etc/passwd'] })).rejects.toEqual(
+    rejection('launch.command-not-executable', /execute \/etc\/passwd: EACCES/),
+  );
   await engine.call('stop', id, { timeoutMs: 0 });
   await expect(engine.call('exec', id, { args: ['true'] })).rejects.toEqual(
     rejection('container.not-running', /is not running/),
@@ -163,6 +169,22 @@ test('errors name the object', async () => {
   );
   await expect(engine.call('remove', id)).rejects.toEqual(rejection('container.running', /it is running/));
   await expect(engine.call('start', 'f'.repeat(64))).rejects.toEqual(rejection('container.unknown', /no container/));
+});
+
+test('an image that a container uses is not removed, running or stopped', async () => {
+  const { id, config } = await started('sleep 1000');
+  const refusal = (how: string) =>
+    rejection(
+      'image.in-use',
+      new RegExp(
+        `^conflict: unable to remove image busybox:1: image is being used by ${how} container [0-9a-f]{12} \\(`,
+      ),
+    );
+  await expect(engine.call('removeImage', 'busybox:1')).rejects.toEqual(refusal('running'));
+  await engine.call('stop', id, { timeoutMs: 0 });
+  await engine.call('start', id);
+  expect(await record(id)).toMatchObject({ state: 'running', config: { name: config.name } });
+  await engine.call('remove', id, { force: true });
 });
 
 test('a start that fails is told to the caller and kept in the record', async () => {
@@ -283,4 +305,43 @@ test('remove leaves nothing', async () => {
   const { cgroup } = await engine.call('place');
   expect(await readdir(cgroup)).not.toContain(id);
   expect(await host.ip('-o', 'link')).not.toContain(id.slice(0, 8));
+});
+
+test('what could not be recorded is tried again: a restart, the end of a start, the end of a run', async () => {
+  const { id } = await started('sleep 0.2; exit 1', { restart: { kind: 'always' } });
+  await engine.call('refuse', 'starting');
+  const { restarts, restartAtMs = 0 } = await until(id, ({ state }) => state === 'restarting');
+  await until(id, () => Date.now() > restartAtMs + 300); // it was due and failed
+  await engine.call('refuse');
+  await until(id, (now) => now.restarts > restarts);
+  await engine.call('refuse', 'restarting', 'exited');
+  await engine.call('stop', id, { timeoutMs: 0 }).catch(() => undefined);
+  const missing = await create('', { args: ['nosuch'] });
+  await expect(engine.call('start', missing.id)).rejects.toMatchObject({ code: 'launch.command-not-found' });
+  expect(await record(missing.id)).toMatchObject({ state: 'starting' });
+  await engine.call('refuse');
+  expect(await until(missing.id, ({ state }) => state === 'exited')).toMatchObject({ exitCode: 127 });
+  await engine.call('stop', id, { timeoutMs: 0 });
+  await until(id, ({ state }) => state === 'exited');
+});
+
+test('a shim is in no cgroup that ends with the runner, nor in its container’s', async () => {
+  const { id, pid } = await started('sleep 1000');
+  const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  const { instance } = await engine.call('place');
+  expect(await readFile(`/proc/${shim}/cgroup`, 'utf8')).toContain(`0::/berth-${instance}/shims\n`);
+  await engine.call('remove', id, { force: true });
+});
+
+test('a container that could not be recovered is tried again', async () => {
+  const { id, pid } = await started('sleep 1000');
+  const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  await engine.kill();
+  process.kill(shim, 'SIGKILL');
+  const obstacle = join(root, 'data/containers', id, 'state/exit.json');
+  await mkdir(obstacle);
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  expect(await record(id)).toMatchObject({ state: 'running' });
+  await rm(obstacle, { recursive: true });
+  expect(await until(id, ({ state }) => state === 'exited')).toMatchObject({ exitCode: 255 });
 });

@@ -80,7 +80,7 @@ async function readRunnerDatabase({ dataRoot }: Host) {
 async function containerCgroups(instance: string): Promise<ReadonlyMap<string, readonly number[]>> {
   const tree = join((await unifiedRoot()) ?? '/sys/fs/cgroup', `berth-${instance}`);
   const entries = await readdir(tree, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const names = entries.map((entry) => entry.name).filter((name) => /^[0-9a-f]{64}$/.test(name));
   const pids = async (name: string): Promise<readonly [string, readonly number[]]> => {
     const text = await readFile(join(tree, name, 'cgroup.procs'), 'utf8').catch(() => ''); // gone just now
     return [name, text.split('\n').filter(Boolean).map(Number)];

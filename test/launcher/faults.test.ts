@@ -157,7 +157,10 @@ test('two hundred launches leave the spawner with no descriptor and no child mor
   const shimDescriptors = () => readdirSync(`/proc/${parentOf(shim.pid)}/fd`).length;
   const before = { descriptors: descriptors(), children: children(), ofShim: shimDescriptors() };
   const one = async (index: number) => {
-    if (index % 4 > 0) return void (await laboratory.run('true'));
+    if (index % 4 > 0) {
+      await laboratory.run('true');
+      return;
+    }
     const failing = await laboratory.request('true', { request: { user: 'nobody' } });
     await laboratory.launcher.launch(failing).catch(() => {});
     await using session = await shim.exec({

@@ -55,6 +55,15 @@ test('an exec has the namespaces, cgroup, capabilities and seccomp filter of its
   }
 });
 
+test('an exec has the OOM score of its container, not that of its shim', async () => {
+  const change = (spec: LaunchRequest['spec']) => ({ ...spec, process: { ...spec.process, oomScoreAdj: 300 } });
+  await using other = await laboratory.launcher.launch(await laboratory.request('exec sleep 1000', { spec: change }));
+  await using session = await other.exec(command('cat /proc/self/oom_score_adj'));
+  expect(await text(session.stdout)).toBe('300\n');
+  await other.signal(9);
+  await other.exit;
+});
+
 test('streams both ways, user, directory, environment, exit code', async () => {
   await using session = await shim.exec(
     command('id -un; pwd; echo $A; cat; echo wrong >&2; exit 9', { stdin: true, user: 'web', cwd: '/tmp' }),

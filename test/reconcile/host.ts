@@ -34,6 +34,7 @@ const images = await createImageStore({
 await using launcher = await createLauncher({
   binary: join(binaries, 'berth-launcher'),
   cgroupRoot: cgroup.mountPoint,
+  shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
   cacheDirectory: join(root, 'cache'),
   controllers: cgroup.controllers,
 });

@@ -50,7 +50,8 @@ function task(slot: number, epoch: number, change: Partial<AssignedTask['contain
     epoch,
     container: {
       image: 'hello:1',
-      command: ['sleep', '1000'],
+      // A first process that heeds no SIGTERM would make each stop take its whole grace period.
+      command: ['sh', '-c', 'trap "exit 0" TERM; sleep 1000 & wait'],
       environment: {},
       labels: {},
       ports: [],
@@ -90,7 +91,10 @@ test('an assignment becomes running containers, and their end is told', async ()
 
 test('a container reaches its own published port, and others do', async () => {
   const ports = [{ protocol: 'tcp' as const, hostPort: 8090, containerPort: 80 }];
-  const web = task(1, 2, { command: ['sh', '-c', 'while true; do echo web | nc -l -p 80; done'], ports });
+  const web = task(1, 2, {
+    command: ['sh', '-c', 'trap "exit 0" TERM; while true; do echo web | nc -l -p 80 & wait; done'],
+    ports,
+  });
   await host.call('apply', (generation += 1), { tasks: [web] });
   await settled([web], 'running');
   const [{ id, address } = { id: '', address: '' }] = await host.call('list');

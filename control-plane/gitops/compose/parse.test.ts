@@ -173,7 +173,7 @@ test.each([
   ['services:\n  web: { command: a }', ['2:3 services.web: image is needed; images are not built from a Compose file']],
   ['services: { web: { image: [a] } }', ['1:27 services.web.image: expected the name of an image, found a list']],
   ['services: { web: { image: 1 } }', ['1:27 services.web.image: expected the name of an image, found 1']],
-  ['services: { web: { image: "a b" } }', ['1:27 services.web.image: "a b" is not the name of an image']],
+  ['services: { web: { image: "a b" } }', ['1:27 services.web.image: image reference "a b": invalid reference format']],
   ['name: other\nservices: { web: { image: a } }', ['1:7 name: the file is named other, but is applied as stack shop']],
   [
     'name: shop\nvolumes: {}\nservices: { web: { image: a } }',
@@ -317,6 +317,12 @@ test('a file that grows by its aliases, merges itself or is nested deeply comes 
   expect(findings(`services:\n${keys.join('\n')}`).length).toBe(20);
   const merges = Array.from({ length: 30 }, (_, n) => `x-${n + 1}: &m${n + 1} { <<: [*m${n}, *m${n}] }`);
   expect(findings(`x-0: &m0 { image: a }\n${merges.join('\n')}\nservices: { w: *m30 }`).length).toBeGreaterThan(0);
+});
+
+test('another name than the one in the file is taken when that is asked for', () => {
+  const text = 'name: other\nservices: { web: { image: a } }';
+  expect(parseCompose(text, 'shop', { overrideName: true }).name).toBe('shop');
+  expect(() => parseCompose(text.replace('other', '"-"'), 'shop', { overrideName: true })).toThrow('must be 1 to 63');
 });
 
 test('what no host could take is refused', () => {

@@ -1,5 +1,7 @@
+import { errorText } from '#shared/errors.ts';
 import { objectName } from '#shared/model/names.ts';
 import type { ContainerSpec, ServiceSpec } from '#shared/model/service.ts';
+import { parseReference } from '#shared/oci/reference.ts';
 import { readHealthcheck } from './healthcheck.ts';
 import { readPorts } from './ports.ts';
 import { readCommand, readOnDisconnect, readRestart, readVariables } from './settings.ts';
@@ -18,6 +20,9 @@ const SERVICE_KEYS = [
   'labels',
   'x-berth',
 ] as const;
+
+/** Longest name of an image that is looked at, in characters: no valid one is longer. */
+const MAX_IMAGE_NAME = 512;
 
 const MAX_REPLICAS = 10_000;
 
@@ -68,8 +73,13 @@ function readImage(source: ComposeSource, service: Entry, at: Entry | undefined)
     return source.fail(service, 'image is needed; images are not built from a Compose file', service.keyNode);
   }
   const image = source.text(at, 'the name of an image');
-  if (image === undefined || /^[A-Za-z0-9][\w.:@/-]{0,511}$/.test(image)) return image;
-  return source.fail(at, `${JSON.stringify(image.slice(0, 80))} is not the name of an image`);
+  if (image === undefined || /^sha256:[0-9a-f]{64}$/.test(image)) return image;
+  try {
+    parseReference(image.slice(0, MAX_IMAGE_NAME));
+    return image;
+  } catch (error) {
+    return source.fail(at, errorText(error));
+  }
 }
 
 function readReplicas(source: ComposeSource, deploy: Entry): number | undefined {

@@ -20,6 +20,7 @@ export function readVariables(source: ComposeSource, place: Place, bare: '' | 'r
   const found = source.isList(place) ? readList(source, place) : readMapping(source, place);
   const values = new Map<string, string>();
   for (const { at, name, value } of found) {
+    // Readers of JSON drop a `__proto__`: the host's digest of its assignment would never be the control plane's.
     if (name === '' || name === '__proto__' || /[=\0]/.test(name))
       source.fail(at, `${JSON.stringify(name)} is not a name`);
     else if (value !== undefined) values.set(name, value);

@@ -4,12 +4,18 @@
  * Writes the layer on stdin (a tar, plain or gzip) into DIRECTORY, which is empty and nobody else's, and says on stdout,
  * as one line of JSON, the digests of what it read and what it wrote, or why it stopped. On failure DIRECTORY holds
  * whatever had been written, for the caller to remove. Exit status: 0 done, 1 refused or failed, 2 wrong arguments.
+ *
+ * berth-unpack sync DIRECTORY
+ *
+ * Waits until the file system of DIRECTORY has everything on disk that was written to it before.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,8 +65,20 @@ static void report_success(void)
 	       tree.skipped_xattrs, tree.opaque_root ? "true" : "false");
 }
 
+static int sync_file_system(const char *directory)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && syncfs(fd) == 0)
+		return 0;
+	fprintf(stderr, "sync %s: %s\n", directory, strerror(errno));
+	return 1;
+}
+
 int main(int count, char **arguments)
 {
+	if (count == 3 && strcmp(arguments[1], "sync") == 0)
+		return sync_file_system(arguments[2]);
 	if (count != 7) {
 		fprintf(stderr, "usage: berth-unpack DIRECTORY CONTENT-BYTES ENTRIES DEPTH RATIO PARENT-PID < layer\n");
 		return 2;

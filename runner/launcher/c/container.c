@@ -92,8 +92,11 @@ static int wire_streams(struct progress *progress, struct report *report) {
     if (progress->child->terminal) {
         for (int i = 0; i < 3; i++) stdio[i] = progress->slave;
     } else if (stdio[0] < 0) {
-        stdio[0] = open_beneath(progress->root, "dev/null", O_RDONLY, 0);
-        if (stdio[0] < 0 || !is_null_device(stdio[0])) return fail(report, EPERM, "open standard input", "/dev/null");
+        /* Without waiting: the container may have put a pipe there, which nobody ever opens for writing. */
+        stdio[0] = open_beneath(progress->root, "dev/null", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+        if (stdio[0] < 0) return fail(report, errno, "open standard input", "/dev/null");
+        if (!is_null_device(stdio[0])) return fail(report, EPERM, "open standard input", "/dev/null");
+        fcntl(stdio[0], F_SETFL, 0);
     }
     /* One that is already below 3 would be overwritten, or keep its close-on-exec: dup2 of a descriptor on itself does nothing. */
     for (int i = 0; i < 3; i++)

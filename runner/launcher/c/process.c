@@ -199,7 +199,11 @@ static int start_exec(struct process *process, struct child *child, struct repor
     process->in.fd = ours[0];
     process->out.fd = ours[1];
     process->err.fd = ours[2];
-    if (process->pid > 0) return 0;
+    if (process->pid > 0) {
+        /* Else it would have ours, which a service manager may have set lower than any container's may be. */
+        set_oom_score(&shim.launch, process->pid, -1);
+        return 0;
+    }
     close_source(&process->sync);
     process_close_streams(process);
     process->used = false;

@@ -143,11 +143,12 @@ static int start_child(struct launch *launch, const struct plan *plan, struct re
     return launch->pid < 0 ? fail(report, error, "clone", "first process") : 0;
 }
 
-static void set_oom_score(const struct launch *launch, int notify) {
+void set_oom_score(const struct launch *launch, pid_t pid, int notify) {
     char path[64], value[16];
-    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", launch->pid);
+    if (!launch->set_oom_score) return;
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
     snprintf(value, sizeof(value), "%d", launch->oom_score);
-    if (write_file_at(AT_FDCWD, path, value) == 0) return;
+    if (write_file_at(AT_FDCWD, path, value) == 0 || notify < 0) return;
     struct report warning;
     fail(&warning, errno, "set oom_score_adj to", value);
     warning.kind = REPORT_WARNING;
@@ -208,7 +209,7 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
     }
     if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
     if (start_child(launch, plan, report) < 0) return -1;
-    if (launch->set_oom_score) set_oom_score(launch, notify);
+    set_oom_score(launch, launch->pid, notify);
     if (make_links(launch, report) < 0) return prefer_word_of_child(launch, report), -1;
     if (await_exec(launch, notify, report) < 0) return -1;
     if (launch->terminal >= 0) fcntl(launch->terminal, F_SETFL, O_NONBLOCK);

@@ -40,6 +40,8 @@ void launch_undo(struct launch *launch);
 
 /* clone3 into the cgroup, with a pidfd; 0 in the child. */
 pid_t clone_into(const struct cgroup *cgroup, uint64_t flags, int *pidfd);
+/* Gives a process of the container the score that the plan says, if it does; a failure is told to `notify`, -1: nobody. */
+void set_oom_score(const struct launch *launch, pid_t pid, int notify);
 /* Pipes for a child's standard streams: `theirs` for the child, ours kept; without stdin theirs[0] is -1. */
 int make_pipes(bool with_stdin, int ours[3], int theirs[3]);
 

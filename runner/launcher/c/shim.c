@@ -2,7 +2,8 @@
  * The shim: one per container, from its launch to its end. Invariants of the loop:
  * - what a source may do next is recomputed after every round (`refresh`), so no handler has to know the others;
  * - nothing blocks: every descriptor is non-blocking, every wait has a deadline;
- * - exit.json is on disk before anybody is told, and the cgroup is gone before that.
+ * - exit.json is in its place before anybody is told, so that a kill of whoever was told loses nothing, and the cgroup
+ *   and the socket are gone before that; for the case that the machine loses power it is synced as soon as all are told.
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -74,16 +75,27 @@ static void refresh(void) {
     want(&shim.listener, EPOLLIN, SOURCE_LISTENER, 0);
 }
 
-static void write_exit(const struct process *process) {
+/* Puts exit.json in its place; `sync_exit` makes it durable. */
+static void place_exit(const struct process *process) {
     char text[128];
     int length = snprintf(text, sizeof(text), "{\"exitCode\":%d,\"oomKilled\":%s,\"finishedAtMs\":%lld}\n", process->code,
                           shim.oom_killed ? "true" : "false", (long long)shim.finished_ms);
     int fd = openat(shim.launch.state, EXIT_NEW, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return;
-    bool written = write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0 && fsync(fd) == 0;
-    close(fd);
-    if (written && renameat(shim.launch.state, EXIT_NEW, shim.launch.state, EXIT_NAME) == 0)
-        fsync(shim.launch.state);
+    if (write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0 &&
+        renameat(shim.launch.state, EXIT_NEW, shim.launch.state, EXIT_NAME) == 0)
+        shim.unsynced_exit = fd;
+    else
+        close(fd);
+}
+
+/* A sync takes milliseconds, and is for nobody who waits: a client that was told has a record of its own. */
+static void sync_exit(void) {
+    if (shim.unsynced_exit <= 0) return;
+    fsync(shim.unsynced_exit);
+    close(shim.unsynced_exit);
+    shim.unsynced_exit = 0;
+    fsync(shim.launch.state);
 }
 
 /* The first process has ended, and with it (as init of its pid namespace) every other one. */
@@ -101,7 +113,9 @@ static void container_ended(void) {
     process_close_streams(first);
     shim.oom_killed = cgroup_oom_killed(&shim.launch.cgroup);
     cgroup_remove(&shim.launch.cgroup, &ignored);
-    write_exit(first);
+    place_exit(first);
+    /* Who is told may start the container again at once: the name is then the next shim's. */
+    unlinkat(shim.launch.state, SOCKET_NAME, 0);
     for (int i = 0; i < MAX_CONNECTIONS; i++) {
         struct connection *connection = &shim.connections[i];
         if (!connection->used || !connection->greeted) continue;
@@ -183,6 +197,7 @@ static void loop(void) {
     for (;;) {
         int64_t deadline = next_deadline(); /* before refresh: dropping a client lets a process be read again */
         refresh();
+        if (shim.ended) sync_exit();
         if (finished()) return;
         int64_t wait = deadline ? deadline - monotonic_ms() : shim.ended ? STALL_MS : -1;
         if (deadline && wait < 0) wait = 0;
@@ -251,6 +266,5 @@ _Noreturn void shim_run(const struct plan *plan, int notify) {
     send_report(notify, &report, -1);
     close(notify);
     loop();
-    unlinkat(shim.launch.state, SOCKET_NAME, 0);
     _exit(0);
 }

@@ -65,6 +65,7 @@ struct shim {
     int64_t held_ms; /* until when the first process waits for a hello, monotonic; 0: it does not */
     int64_t stop_ms; /* when to kill, monotonic; 0: no stop is under way */
     bool ended, oom_killed;
+    int unsynced_exit; /* exit.json, told but not yet durable; 0: none */
     int64_t ended_ms, finished_ms; /* monotonic; and since 1970 */
 };
 

@@ -94,7 +94,7 @@ static _Noreturn void work(uint32_t kind, const uint8_t *payload, size_t size, i
         launch(payload, size, &report);
         break;
     case REQUEST_BRIDGE: bridge(&reader, &report); break;
-    case REQUEST_REMOVE_LINK: link_remove(next_string(&reader), &report); break;
+    case REQUEST_REMOVE_LINK: link_remove_promptly(next_string(&reader), &report); break;
     case REQUEST_SWEEP: sweep(&reader, &report); break;
     default: fail(&report, ENOSYS, "perform", "unknown request");
     }
