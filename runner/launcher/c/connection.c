@@ -59,7 +59,11 @@ void connection_flush(struct connection *connection) {
         connection->progress_ms = monotonic_ms();
     }
     connection->out_start = 0;
-    if (connection->closing) connection_close(connection);
+    if (!connection->closing || connection->lingering) return;
+    /* Not closed yet: a client that is just writing would be told of that before it has read what was sent last. */
+    shutdown(connection->source.fd, SHUT_WR);
+    connection->lingering = true;
+    connection->progress_ms = monotonic_ms();
 }
 
 /* Callers that send much look at connection_room before; a client that leaves no room even for answers is dropped. */

@@ -142,7 +142,8 @@ static int64_t next_deadline(void) {
     for (int i = 0; i < MAX_CONNECTIONS; i++) {
         struct connection *c = &shim.connections[i];
         bool holds_up = c->used && c->kind == CONNECTION_ATTACH && connection_room(c) < ATTACH_ROOM;
-        if (!c->used || c->out_length == 0 || !(holds_up || shim.ended)) continue;
+        bool sending = c->out_length > 0 && (holds_up || shim.ended);
+        if (!c->used || !(sending || c->lingering)) continue;
         if (now >= c->progress_ms + STALL_MS)
             connection_close(c);
         else if (!next || c->progress_ms + STALL_MS < next)
@@ -188,7 +189,7 @@ static bool finished(void) {
     for (int i = 1; i < MAX_PROCESSES; i++)
         if (shim.processes[i].used && monotonic_ms() < shim.ended_ms + STALL_MS) return false;
     for (int i = 0; i < MAX_CONNECTIONS; i++)
-        if (shim.connections[i].used && shim.connections[i].out_length > 0) return false;
+        if (shim.connections[i].used && (shim.connections[i].out_length > 0 || shim.connections[i].lingering)) return false;
     return true;
 }
 

@@ -47,6 +47,7 @@ struct connection {
     struct source source;
     uint8_t *in, *out;
     bool used, greeted, blocked, closing;
+    bool lingering; /* all is sent; closed when the client does, or after STALL_MS */
     enum connection_kind kind;
     int process; /* of a session */
     uint32_t request;
