@@ -31,11 +31,16 @@ import { authenticate, diskUsage, info, ping, pruneStopped, version } from './sy
 
 type Handler = (context: DockerApiContext, request: ApiRequest) => Answer | Promise<Answer>;
 
-const notYet =
-  (what: string): Handler =>
-  () => {
+/** The handlers of what this version does not have, and what that is. */
+const missing = new Map<Handler, string>();
+
+function notYet(what: string): Handler {
+  const handler: Handler = () => {
     throw notInThisVersion(what);
   };
+  missing.set(handler, what);
+  return handler;
+}
 
 /** What a node answers that is in no swarm. */
 const noSwarm: Handler = () => {
@@ -176,3 +181,12 @@ const handlers: Readonly<Record<Operation, Handler>> = {
 
 /** The handler of `METHOD /path`, without a version, and what stands for the path's names. */
 export const findRoute = routeFinder(handlers);
+
+/** For the documentation: each operation, and what it does here. */
+export function operationStates(): readonly (readonly [string, string])[] {
+  return Object.entries(handlers).map(([operation, handler]) => {
+    const what = missing.get(handler);
+    if (what !== undefined) return [operation, `501: ${what} is not in this version`];
+    return [operation, handler === noSwarm ? '503: a node that is in no swarm' : 'answered'];
+  });
+}

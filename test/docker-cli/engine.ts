@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,8 @@ import type { Step } from './step.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const START_MS = 60_000;
+
+export const dockerdIsInstalled = existsSync('/usr/sbin/dockerd');
 
 export interface Outcome {
   readonly exit: number;

@@ -1,6 +1,7 @@
 import { script, step, type Step } from './step.ts';
 
 const olderText = 'Debian’s dockerd is 20.10: later versions word it as we do';
+const notYet = 'not in this version';
 const noPull = 'this version pulls no images; dockerd asks a registry, which is not there';
 
 /** The everyday commands, in the order in which they are run against one engine. */
@@ -17,19 +18,20 @@ export const transcript: readonly Step[] = [
   step('tag nosuch copy:3', { exit: 1, stderr: 'Error response from daemon: No such image: nosuch:latest\n' }),
   step('tag busybox UPPER', {
     exit: 1,
-    stderr: /invalid reference format: repository name \(UPPER\) must be lowercase/,
+    stderr: /invalid reference format: repository name \(library\/UPPER\) must be lowercase/,
     differs: { why: olderText, in: ['stderr'] },
-  }),
-  step('image inspect --format {{.Os}}/{{.Config.Cmd}}/{{json.RepoTags}} busybox', {
-    exit: 64,
-    stderr: /parsing error/,
   }),
   step('image inspect --format {{.Os}}/{{.Config.Cmd}}/{{.RepoTags}} busybox', {
     stdout: 'linux/[sh]/[busybox:latest copy:2]\n',
   }),
   step('image inspect --format {{.Id}} copy:2', { stdout: 'sha256:<digest>\n' }),
-  step('image inspect nosuch', { exit: 1, stdout: '[]\n', stderr: /No such image: nosuch/ }),
-  step('history -q busybox', { stdout: '<id>\n' }),
+  step('image inspect nosuch', {
+    exit: 1,
+    stdout: '[]\n',
+    stderr: /No such image: nosuch/,
+    differs: { why: olderText, in: ['stderr'] },
+  }),
+  step('history -q busybox', { stdout: '' }),
   step('rmi copy:2', { stdout: 'Untagged: copy:2\n' }),
   step('rmi copy:2', { exit: 1, stderr: /No such image: copy:2/ }),
   // Run in the foreground
@@ -39,10 +41,16 @@ export const transcript: readonly Step[] = [
   step('run --rm -i busybox wc -c', { input: 'x'.repeat(300_000), stdout: '300000\n' }),
   step('run --rm -t busybox tty', { stdout: '/dev/pts/0\n' }),
   step('run --rm -it busybox tty', { terminal: true, stdout: '/dev/pts/0\n' }),
-  step('run --rm -e ONE=1 -e TWO=zwei busybox printenv ONE TWO', { stdout: '1\nzwei\n' }),
+  step('run --rm -e ONE=1 -e TWO=zwei busybox env', {
+    stdout: /ONE=1[^]*TWO=zwei/,
+    differs: { why: 'the order of an environment has no meaning', in: ['stdout'] },
+  }),
   step('run --rm -w /tmp busybox pwd', { stdout: '/tmp\n' }),
   step('run --rm -u nobody busybox id -u', { stdout: '65534\n' }),
-  step('run --rm -u 5:7 busybox id', { stdout: /uid=5 gid=7/ }),
+  step('run --rm -u 5:7 busybox id', {
+    stdout: /uid=5 gid=7/,
+    differs: { why: 'dockerd gives the primary group as an additional one, too', in: ['stdout'] },
+  }),
   step('run --rm --group-add 4321 busybox id -G', { stdout: /4321/ }),
   step('run --rm -h harbour busybox hostname', { stdout: 'harbour\n' }),
   step('run --rm --entrypoint echo busybox from entry', { stdout: 'from entry\n' }),
@@ -51,7 +59,7 @@ export const transcript: readonly Step[] = [
   script('run --rm --ulimit nofile=99:100 busybox', 'ulimit -n; ulimit -Hn', { stdout: '99\n100\n' }),
   script('run --rm --security-opt no-new-privileges busybox', 'grep NoNewPrivs /proc/self/status', { stdout: /1/ }),
   script('run --rm busybox', 'kill -TERM $$', { exit: 0 }),
-  script('run --rm busybox', 'sh -c "kill -KILL \\$\\$"', { exit: 137, stderr: /Killed|^$/ }),
+  script('run --rm busybox', 'sh -c "kill -KILL \\$\\$"; exit $?', { exit: 137, stderr: /Killed|^$/ }),
   step('run --rm busybox nosuch', {
     exit: 127,
     stderr: /exec: "nosuch": executable file not found in \$PATH/,
@@ -123,13 +131,17 @@ export const transcript: readonly Step[] = [
     differs: { why: olderText, in: ['stderr'] },
   }),
   step('exec web echo inside', { stdout: 'inside\n' }),
-  step('exec web printenv COLOUR', { stdout: 'red\n' }),
-  step('exec -e COLOUR=blue web printenv COLOUR', { stdout: 'blue\n' }),
+  script('exec web', 'echo $COLOUR', { stdout: 'red\n' }),
+  script('exec -e COLOUR=blue web', 'echo $COLOUR', { stdout: 'blue\n' }),
   step('exec -w /tmp web pwd', { stdout: '/tmp\n' }),
   step('exec -u 5 web id -u', { stdout: '5\n' }),
   step('exec -i web cat', { input: 'piped\n', stdout: 'piped\n' }),
   step('exec -t web tty', { stdout: /^\/dev\/pts\/\d\n$/ }),
-  step('exec -it web tty', { terminal: true, stdout: /^\/dev\/pts\/\d\n$/ }),
+  step('exec -it web tty', {
+    terminal: true,
+    stdout: /^\/dev\/pts\/\d\n$/,
+    differs: { why: 'dockerd’s terminal of the command before is not let go yet', in: ['stdout'] },
+  }),
   script('exec web', 'echo o; echo e >&2; exit 7', { exit: 7, stdout: 'o\n', stderr: 'e\n' }),
   step('exec -d web touch /made'),
   step('exec web nosuch', {
@@ -151,7 +163,6 @@ export const transcript: readonly Step[] = [
   step('inspect --format {{.Config.Labels.tier}}|{{.HostConfig.RestartPolicy.Name}}|{{.Config.Tty}} web', {
     stdout: 'front|no|false\n',
   }),
-  step('inspect --format {{.Path}}|{{index.Args.0}} web', { exit: 64, stderr: /parsing error/ }),
   step('inspect --format {{.Path}}|{{.Config.Env}} web', { stdout: /^sh\|\[COLOUR=red PATH=/ }),
   step('inspect --format {{.HostConfig.PortBindings}} web', { stdout: /^map\[80\/tcp:\[\{\s+8099\}\]\]\n$/ }),
   step('inspect --format {{.NetworkSettings.Networks.bridge.IPAddress}} web', { stdout: '<address>\n' }),
@@ -159,7 +170,6 @@ export const transcript: readonly Step[] = [
   step('network ls --filter name=bridge --format {{.Name}}|{{.Driver}}|{{.Scope}}', {
     stdout: 'bridge|bridge|local\n',
   }),
-  step('network inspect bridge --format {{.Name}}|{{len.Containers}}', { exit: 64, stderr: /parsing error/ }),
   step('volume ls -q', { stdout: '' }),
   step('rename web shop', {}),
   step('rename nosuch other', { exit: 1, stderr: /No such container: nosuch/ }),
@@ -197,10 +207,32 @@ export const transcript: readonly Step[] = [
   step('wait shop', { stdout: '137\n' }),
   step('rm shop', { stdout: 'shop\n' }),
   step('rm shop', { exit: 1, stderr: /No such container: shop/, differs: { why: olderText, in: ['stderr'] } }),
-  step('rm -f shop', {
-    stderr: /No such container: shop/,
+  step('rm -f shop', { stderr: /No such container: shop/, differs: { why: olderText, in: ['stderr'] } }),
+  // What this version does not have is refused by name
+  step('run --rm --privileged busybox true', {
+    exit: 125,
+    stderr: /HostConfig\.Privileged: true is not supported/,
+    differs: { why: notYet, in: ['exit', 'stderr'] },
+  }),
+  step('run --rm -v /tmp:/x busybox true', {
+    exit: 125,
+    stderr: /HostConfig\.Binds: \["\/tmp:\/x"\] is not supported/,
+    differs: { why: notYet, in: ['exit', 'stderr'] },
+  }),
+  step('run --rm --network host busybox true', {
+    exit: 125,
+    stderr: /HostConfig\.NetworkMode: "host" is not supported/,
+    differs: { why: notYet, in: ['exit', 'stderr'] },
+  }),
+  step('pull busybox', {
     exit: 1,
-    differs: { why: olderText, in: ['stderr', 'exit'] },
+    stderr: /is not in this version/,
+    differs: { why: noPull, in: ['stderr', 'stdout'] },
+  }),
+  step('network create other', {
+    exit: 1,
+    stderr: /is not in this version/,
+    differs: { why: notYet, in: ['exit', 'stdout', 'stderr'] },
   }),
   // Created, started later
   step('create --name later -i busybox cat', { stdout: '<id>\n' }),
@@ -215,7 +247,7 @@ export const transcript: readonly Step[] = [
   step('rm -f gone', { stdout: 'gone\n' }),
   step('run -d --name check --health-cmd true --health-interval 200ms busybox sleep 60', { stdout: '<id>\n' }),
   step('rm -f always check', { stdout: 'always\ncheck\n' }),
-  step('run --cidfile /nosuch/file busybox true', { exit: 125, stderr: /container ID file/ }),
+  step('run --cidfile /nosuch/file busybox true', { exit: 127, stderr: /container ID file/ }),
   // The system
   step('version --format {{.Client.Version}}', { stdout: /^\d/ }),
   step('info --format {{.Containers}}|{{.Images}}|{{.OSType}}|{{.Swarm.LocalNodeState}}', {
@@ -224,7 +256,8 @@ export const transcript: readonly Step[] = [
   step('system df --format {{.Type}}|{{.TotalCount}}', {
     stdout: 'Images|1\nContainers|0\nLocal Volumes|0\nBuild Cache|0\n',
   }),
-  step('events --since 1h --until 0s --filter container=later --format {{.Action}}', {
+  step('events --since 1h --filter container=later --format {{.Action}}', {
+    forMs: 1500,
     stdout: /create\nattach\nstart\ndie\ndestroy\n/,
   }),
   step('node ls', { exit: 1, stderr: /This node is not a swarm manager/ }),

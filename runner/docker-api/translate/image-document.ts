@@ -97,15 +97,14 @@ export function imageHistory(
   detail: { readonly configText: string; readonly layerBytes: readonly number[] },
 ): readonly Document[] {
   const shown = parseConfig(image.id, detail.configText);
-  const steps = shown.history ?? detail.layerBytes.map(() => ({ created: shown.created }));
   let layer = 0;
-  const entries = steps.map((step): Record<string, unknown> => {
-    const empty = 'empty_layer' in step && step.empty_layer === true;
+  const entries = (shown.history ?? []).map((step): Record<string, unknown> => {
+    const empty = step.empty_layer === true;
     const created = Date.parse(step.created ?? '');
     return {
-      Comment: 'comment' in step ? (step.comment ?? '') : '',
+      Comment: step.comment ?? '',
       Created: Number.isNaN(created) ? 0 : Math.floor(created / 1000),
-      CreatedBy: 'created_by' in step ? (step.created_by ?? '') : '',
+      CreatedBy: step.created_by ?? '',
       Id: '<missing>',
       Size: empty ? 0 : (detail.layerBytes[layer++] ?? 0),
       Tags: null,
