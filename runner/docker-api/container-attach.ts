@@ -1,3 +1,4 @@
+import { isBerthError } from '#shared/errors.ts';
 import type { ContainerRecord } from '../container/engine.ts';
 import type { Answer } from './answer.ts';
 import { flag, parameter, type ApiRequest } from './api-request.ts';
@@ -7,6 +8,7 @@ import { requireContainer } from './docker-errors.ts';
 import { bridge } from './session-bridge.ts';
 import { streamType } from './stream-type.ts';
 import { containerEvent } from './translate/event-message.ts';
+import { stdFrame } from './translate/stdcopy.ts';
 
 /** POST /containers/{id}/attach. Of a container that does not run, its next run is waited for. */
 export function attachContainer(context: DockerApiContext, request: ApiRequest): Answer {
@@ -29,10 +31,19 @@ export function attachContainer(context: DockerApiContext, request: ApiRequest):
       const session = await attached?.catch(() => undefined); // a start that failed is told where it was asked for
       if (session === undefined) return;
       await using _ = session;
-      await bridge(session, connection, { ...streams, terminal, stdin, closeStdin: closesStdin(record) });
+      const options = { ...streams, terminal, stdin, closeStdin: closesStdin(record) };
+      await bridge(session, connection, options).catch(async (error: unknown) => {
+        if (!isBerthError(error) || error.code !== 'shim.session-lost') throw error;
+        const bytes = new TextEncoder().encode(`${cutOff}\r\n`);
+        await output.write(terminal ? bytes : stdFrame('stderr', bytes));
+      });
     },
   };
 }
+
+/** The container does not wait for those who look on. */
+const cutOff =
+  'berth: this client read too slowly and was detached; the rest of the output is in the log of the container';
 
 function closesStdin({ config }: ContainerRecord): boolean {
   return config.docker?.config['StdinOnce'] === true && !config.terminal;
