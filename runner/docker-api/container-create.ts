@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { PublishedPort } from '#shared/model/service.ts';
@@ -22,7 +22,7 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const ports = await Promise.all(wantedPorts(hostConfig ?? {}, exposed).map(chosenPort));
-  const wanted = containerConfigOf(body, { name, image, ports });
+  const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports });
   const controllers = context.view().facts.controllers;
   try {
     const { id } = await context.engine.create(wanted);

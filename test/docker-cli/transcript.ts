@@ -246,6 +246,9 @@ export const transcript: readonly Step[] = [
   step('run -d --rm --name gone busybox sleep 60', { stdout: '<id>\n' }),
   step('rm -f gone', { stdout: 'gone\n' }),
   step('run -d --name check --health-cmd true --health-interval 200ms busybox sleep 60', { stdout: '<id>\n' }),
+  step('inspect --format {{.Config.Healthcheck.Test}}|{{.Config.Healthcheck.Interval}} check', {
+    stdout: '[CMD-SHELL true]|200ms\n',
+  }),
   step('rm -f always check', { stdout: 'always\ncheck\n' }),
   step('run --cidfile /nosuch/file busybox true', { exit: 127, stderr: /container ID file/ }),
   // The system

@@ -8,6 +8,8 @@ import type { ConfigBody, CreateBody, HostConfigBody } from './create-request.ts
 /** What a creation needs beside its body. */
 export interface CreateContext {
   readonly name: string;
+  /** Unique: no other container shares the published ports. */
+  readonly publishGroup: string;
   readonly image: { readonly id: string; readonly config: ImageConfig };
   /** Every host port chosen. */
   readonly ports: readonly PublishedPort[];
@@ -37,7 +39,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       restart: restartPolicyOf(host),
       healthcheck: healthcheckOf(config.Healthcheck) ?? undefined,
     },
-    { name: context.name, publishGroup: context.name, hostname: config.Hostname ?? '' },
+    { name: context.name, publishGroup: context.publishGroup, hostname: config.Hostname ?? '' },
   );
   const image = context.image.config.config ?? {};
   return {
@@ -66,6 +68,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
         AttachStdout: config['AttachStdout'] ?? false,
         AttachStderr: config['AttachStderr'] ?? false,
         StdinOnce: config.StdinOnce ?? false,
+        ...shownHealthcheck(config.Healthcheck ?? image.Healthcheck),
         Cmd: shownCommand(own, entrypoint, image.Cmd),
         Entrypoint: entrypoint === undefined ? (image.Entrypoint ?? null) : entrypoint,
         ...exposed({ ...image.ExposedPorts, ...config.ExposedPorts }),
@@ -89,6 +92,10 @@ function shownCommand(
 ): readonly string[] | null {
   if (own !== undefined && own.length > 0) return own;
   return entrypoint === undefined || entrypoint.length === 0 ? (image ?? null) : null;
+}
+
+function shownHealthcheck(check: object | null | undefined): { Healthcheck?: unknown } {
+  return check === null || check === undefined ? {} : { Healthcheck: check };
 }
 
 function exposed(ports: Readonly<Record<string, unknown>>): { ExposedPorts?: unknown } {

@@ -85,8 +85,6 @@ function stateDocument(record: ContainerRecord): Document {
 
 function configDocument(config: ContainerConfig): Document {
   const asked = config.docker?.config ?? {};
-  const nanoseconds = 1_000_000;
-  const check = config.healthcheck;
   return {
     Hostname: config.hostname,
     Domainname: '',
@@ -100,17 +98,7 @@ function configDocument(config: ContainerConfig): Document {
     StdinOnce: asked['StdinOnce'] ?? false,
     Env: config.environment,
     Cmd: asked['Cmd'] ?? (config.docker === undefined ? config.args : null),
-    ...(check === undefined
-      ? {}
-      : {
-          Healthcheck: {
-            Test: ['CMD', ...check.command],
-            Interval: check.intervalMs * nanoseconds,
-            Timeout: check.timeoutMs * nanoseconds,
-            StartPeriod: check.startPeriodMs * nanoseconds,
-            Retries: check.retries,
-          },
-        }),
+    ...healthcheckDocument(config),
     Image: config.image,
     Volumes: asked['Volumes'] ?? null,
     WorkingDir: config.workingDirectory,
@@ -119,6 +107,22 @@ function configDocument(config: ContainerConfig): Document {
     Labels: config.labels,
     ...(config.stopSignal === 'SIGTERM' ? {} : { StopSignal: config.stopSignal }),
     ...(asked['StopTimeout'] === undefined ? {} : { StopTimeout: asked['StopTimeout'] }),
+  };
+}
+
+/** As it was asked for, else what is in force. */
+function healthcheckDocument({ docker, healthcheck: check }: ContainerConfig): Document {
+  const nanoseconds = 1_000_000;
+  if (docker?.config['Healthcheck'] !== undefined) return { Healthcheck: docker.config['Healthcheck'] };
+  if (check === undefined) return {};
+  return {
+    Healthcheck: {
+      Test: ['CMD', ...check.command],
+      Interval: check.intervalMs * nanoseconds,
+      Timeout: check.timeoutMs * nanoseconds,
+      StartPeriod: check.startPeriodMs * nanoseconds,
+      Retries: check.retries,
+    },
   };
 }
 
