@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all set-up themselves on a Debian machine with Node, npm, make and gcc.
-export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/build/docker-client/usr/bin
 SHELL := /bin/sh
 
 .PHONY: help setup setup-test build check test unit system vm demo bench soak docs clean
@@ -31,10 +31,10 @@ check: setup
 	@oxlint --type-aware --deny-warnings
 	@tsc --noEmit
 
-unit: build
+unit: setup-test build
 	@vitest run --project unit
 
-system: build
+system: setup-test build
 	@vitest run --project system
 
 vm: setup-test build

@@ -6,6 +6,15 @@ export async function pssBytes(pid: number): Promise<number> {
   return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
 }
 
+/**
+ * Resident set size of a process in bytes; 0 when it is gone. For a program that is alone on its host it is what its PSS
+ * would be there; here, other processes of the same Node share its pages, and would halve the PSS.
+ */
+export async function rssBytes(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
+  return Number(/^Rss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
+}
+
 /** All processes below `root` in the process tree, and itself, with their command names. */
 export async function processTree(root: number): Promise<readonly { pid: number; command: string }[]> {
   const rows: { pid: number; parent: number; command: string }[] = [];

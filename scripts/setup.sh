@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="gcc libc6-dev libseccomp-dev zlib1g-dev libssl-dev busybox-static nftables iproute2 util-linux"
-[ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod tar"
+[ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod curl"
 
 missing=""
 for package in $packages; do
@@ -20,6 +20,14 @@ if [ -n "$missing" ]; then
   apt-get -qq update
   # shellcheck disable=SC2086 # a list of package names
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
+fi
+
+# The docker client is only unpacked, not installed: the package would start a daemon.
+if [ "${1:-build}" = test ] && ! command -v docker >/dev/null && [ ! -x build/docker-client/usr/bin/docker ]; then
+  echo "setup: the docker client is missing; Debian's docker.io is downloaded and unpacked below build/ (it is not installed)" >&2
+  apt-get -qq update
+  mkdir -p build/docker-client
+  (cd build/docker-client && apt-get -qq -o APT::Sandbox::User=root download docker.io && dpkg -x docker.io_*.deb . && rm docker.io_*.deb)
 fi
 
 # The lock file that node_modules was made from is kept inside it. A link belongs to another checkout: it is left alone.

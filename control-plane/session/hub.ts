@@ -201,6 +201,7 @@ export class ClusterHub implements Hub {
       case 'status': {
         const { ackedSeq } = await cluster.hostStatus(hostId, message.seq, message.tasks);
         this.#send(socket, { kind: 'ack', seq: ackedSeq });
+        this.#events.notify();
         this.#convergeSoon();
         return;
       }
@@ -280,8 +281,8 @@ export class ClusterHub implements Hub {
     } finally {
       if (this.#convergeAtMs !== undefined) alarm.ensure(this.#convergeAtMs);
     }
+    void this.#pushes.request(); // before those who only watch
     this.#events.notify();
-    void this.#pushes.request();
   }
 
   async #pushTouched(): Promise<void> {

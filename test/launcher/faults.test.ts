@@ -176,6 +176,8 @@ test('two hundred launches leave the spawner with no descriptor and no child mor
   for (let index = 0; index < 200; index += 8) {
     await Promise.all(Array.from({ length: 8 }, (_, offset) => one(index + offset)));
   }
-  await until(() => children() === before.children && shimDescriptors() === before.ofShim);
-  expect(descriptors()).toBe(before.descriptors);
+  // What is on its way out (a connection's close, a child not reaped yet) may take its time; nothing may stay.
+  await until(() => children() <= before.children && shimDescriptors() <= before.ofShim);
+  await until(() => descriptors() <= before.descriptors);
+  expect(descriptors()).toBeLessThanOrEqual(before.descriptors);
 });
