@@ -54,6 +54,7 @@ bench: build
 docs: setup
 	@node --disable-warning=ExperimentalWarning scripts/openapi.ts
 	@node --disable-warning=ExperimentalWarning scripts/cli-docs.ts
+	@node --disable-warning=ExperimentalWarning scripts/docker-api-docs.ts
 
 clean:
 	rm -rf build

@@ -55,6 +55,7 @@ export async function startDockerd(): Promise<Dockerd | undefined> {
       daemon.kill('SIGTERM');
       await gone;
       spawnSync('ip', ['netns', 'del', namespace]);
+      spawnSync('umount', ['-q', join(directory, 'exec', 'netns', 'default')]); // it leaves that of its host network
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -2,9 +2,11 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
+import type { ContainerControl } from './container/control.ts';
 import { createEngine } from './container/create-engine.ts';
 import type { Engine } from './container/engine.ts';
 import { instanceId } from './database.ts';
+import type { ImageCatalog } from './image/catalog.ts';
 import { createImageStore } from './image/local-store.ts';
 import type { ImageStore } from './image/store.ts';
 import { createLauncher } from './launcher/client.ts';
@@ -26,9 +28,9 @@ export interface EngineParts extends AsyncDisposable {
   /** `instanceId` of the data root. */
   readonly instance: string;
   readonly cgroup: CgroupTree;
-  readonly images: ImageStore;
+  readonly images: ImageStore & ImageCatalog;
   readonly network: Network;
-  readonly engine: Engine;
+  readonly engine: Engine & ContainerControl;
   /** Where containers have their directories. */
   readonly directory: string;
   /**

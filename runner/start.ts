@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
@@ -6,6 +7,7 @@ import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
 import { openEngine } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
+import { instanceNames } from './network/rules.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
 
@@ -37,7 +39,9 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, engine } = parts.use(await openEngine({ dataRoot: path, database, clock, log }));
+  const { cgroup, images, engine, network, directory } = parts.use(
+    await openEngine({ dataRoot: path, database, clock, log }),
+  );
   const facts = await hostFacts(cgroup.controllers);
   const reconciler = await createReconciler({ database, engine, images, clock, log: tell });
   const view = () => ({
@@ -48,7 +52,17 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     imageCount: images.list().length,
     now: clock(),
   });
-  parts.use(await serveDockerApi({ socketPath, context: { view } }));
+  const bridge = instanceNames(instance).bridge;
+  const host = {
+    view,
+    engine,
+    images,
+    network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
+    containersDirectory: directory,
+    cgroupDirectory: cgroup.mountPoint + cgroup.path,
+    clock,
+  };
+  parts.use(await serveDockerApi({ socketPath, host }));
 
   const started = parts.move();
   return {
@@ -68,6 +82,11 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** What the Docker API calls the bridge by. */
+function networkId(instance: string): string {
+  return createHash('sha256').update(`bridge ${instance}`).digest('hex');
 }
 
 async function joinedIdentity(dataRoot: string): Promise<Identity> {

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { healthcheck, publishedPort, restartPolicy } from '#shared/model/service.ts';
 
+const dockerRequest = z.object({
+  config: z.record(z.string(), z.unknown()),
+  hostConfig: z.record(z.string(), z.unknown()),
+});
+
 /** What a container is made of, complete with defaults: image config and options are already merged by the caller. */
 export const containerConfig = z.object({
   name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/),
@@ -25,6 +30,10 @@ export const containerConfig = z.object({
   stopTimeoutMs: z.int().min(0).default(10_000),
   memoryBytes: z.int().min(0).default(0),
   pidsLimit: z.int().min(0).default(0),
+  /** Removed as soon as it has ended, its exit code told. */
+  autoRemove: z.boolean().optional(),
+  /** What a client of the Docker API asked for, as it is told again; this file's other fields are what is done. */
+  docker: dockerRequest.optional(),
   readonlyRootfs: z.boolean().default(false),
   noNewPrivileges: z.boolean().default(false),
   shmBytes: z

@@ -4,6 +4,7 @@ import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
+import type { ContainerControl } from './control.ts';
 import {
   endUnhealthy,
   isActive,
@@ -27,7 +28,7 @@ import { Publisher } from './publisher.ts';
 import { recoverContainer, recoverContainers } from './recovery.ts';
 import { RestartTimers } from './restart-timers.ts';
 import { processEnvironment } from './spec.ts';
-import { toRecord, type ContainerListener, type StoredContainer } from './state.ts';
+import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
 
 /** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
 const logBaseName = 'container.log';
@@ -45,7 +46,7 @@ const recoverRetryMs = 5000;
  * it, since they must reach a container that is being stopped. `live` has exactly the containers to whose shim we are
  * connected. Timers and published endpoints follow the records, they are never set by an operation.
  */
-export class ContainerEngine implements Engine, AsyncDisposable {
+export class ContainerEngine implements Engine, ContainerControl, AsyncDisposable {
   readonly #context: EngineContext;
   readonly #database: DatabaseSync;
   readonly #queue = new OperationQueue();
@@ -62,14 +63,20 @@ export class ContainerEngine implements Engine, AsyncDisposable {
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     this.#records = context.store.onChange((id) => {
-      this.#timers.update(id, context.store.get(id));
+      const record = context.store.get(id);
+      this.#timers.update(id, record);
+      if (record === undefined) context.attachments.failed(id, unknownContainer(id));
+      else this.#autoRemove(record);
     });
   }
 
   async recover(): Promise<void> {
     const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
-    for (const record of this.#context.store.list()) this.#timers.update(record.id, record);
+    for (const record of this.#context.store.list()) {
+      this.#timers.update(record.id, record);
+      this.#autoRemove(record);
+    }
     await this.#publisher.request();
     for (const [id, rest] of unfinished) {
       if (rest === 'stop') this.#inBackground(id, () => this.#stopNow(id, {}));
@@ -191,6 +198,32 @@ export class ContainerEngine implements Engine, AsyncDisposable {
     });
   }
 
+  // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
+  async attach(id: string, options: { signal?: AbortSignal } = {}): Promise<ExecSession> {
+    this.#context.store.require(id);
+    return this.#context.live.get(id)?.shim.attach() ?? this.#context.attachments.wait(id, options.signal);
+  }
+
+  rename(id: string, name: string): Promise<void> {
+    // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
+    return this.#queue.run(id, async () => this.#context.store.rename(id, name));
+  }
+
+  restart(id: string, options: StopOptions = {}): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, async () => {
+      await this.#stopNow(id, options);
+      await this.#startNow(id, 'asked');
+    });
+  }
+
+  async resize(id: string, size: { columns: number; rows: number }): Promise<void> {
+    const record = this.#context.store.require(id);
+    const entry = this.#context.live.get(id);
+    if (entry === undefined) throw notRunning(record);
+    await entry.shim.resize(size);
+  }
+
   find(reference: string): ContainerRecord | undefined {
     const record = this.#context.store.find(reference);
     return record && toRecord(record);
@@ -226,6 +259,14 @@ export class ContainerEngine implements Engine, AsyncDisposable {
 
   async #stopNow(id: string, options: StopOptions): Promise<void> {
     await stopContainer(this.#context, id, options, () => this.#publisher.request());
+  }
+
+  /** A record says that it has ended before this begins: who waits for its exit code has it. */
+  #autoRemove({ id, state, config }: StoredContainer): void {
+    if (state !== 'exited' || config.autoRemove !== true) return;
+    this.#inBackground(id, async () => {
+      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, false);
+    });
   }
 
   async #restart(id: string): Promise<void> {

@@ -8,7 +8,9 @@ import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import { hostArchitecture } from '../os/facts.ts';
 import { thermalThrottlePath } from '../security/paths.ts';
+import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
+import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
 import type { Clock, EngineLog } from './engine-context.ts';
 import { ContainerStore } from './state.ts';
@@ -32,7 +34,7 @@ export interface EngineOptions {
  *
  * Disposing it leaves the containers running.
  */
-export async function createEngine(options: EngineOptions): Promise<Engine & AsyncDisposable> {
+export async function createEngine(options: EngineOptions): Promise<Engine & ContainerControl & AsyncDisposable> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const engine = new ContainerEngine(
     {
@@ -44,6 +46,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Asy
         .map((_, cpu) => thermalThrottlePath(cpu))
         .filter((path) => existsSync(path)),
       live: new Map(),
+      attachments: new Attachments(),
     },
     options.database,
   );

@@ -4,6 +4,7 @@ import type { Launcher, Shim } from '../launcher/launcher.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
+import type { Attachments } from './attachments.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
 import type { ContainerStore } from './state.ts';
@@ -36,6 +37,7 @@ export interface EngineContext {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly live: Map<string, LiveContainer>;
+  readonly attachments: Attachments;
 }
 
 export function pathsOf(context: EngineContext, id: string): ContainerPaths {

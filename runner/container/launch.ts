@@ -60,6 +60,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     stateDirectory: paths.state,
     stdin: config.stdin,
     log,
+    attachments: context.attachments.count(id),
   });
 }
 

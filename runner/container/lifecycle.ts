@@ -53,7 +53,9 @@ export async function startContainer(
   });
   try {
     const shim = await launchContainer(context, starting);
-    return recordRunning(context, starting, shim, clock(), watcher);
+    const entry = recordRunning(context, starting, shim, clock(), watcher);
+    context.attachments.begun(id, shim);
+    return entry;
   } catch (error) {
     if (cause === 'asked') store.update(id, { desired: 'stopped' });
     const end = {
@@ -62,6 +64,7 @@ export async function startContainer(
       finishedAtMs: clock(),
       error: errorText(error),
     };
+    context.attachments.failed(id, error);
     await settleRun(context, id, end).catch((unsettled: unknown) => {
       context.log('error', `Container ${id.slice(0, 12)}: ${errorText(unsettled)}`);
       watcher(id, live.get(id), end);

@@ -29,6 +29,7 @@ export class ContainerStore {
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #delete: StatementSync;
+  readonly #rename: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#insert = database.prepare(`insert into containers (id, name, config, state, health, pid, desired, exit_code,
@@ -38,6 +39,7 @@ export class ContainerStore {
     this.#update = database.prepare(`update containers set state = :state, health = :health, pid = :pid,
       desired = :desired, exit_code = :exit_code, oom_killed = :oom_killed, error = :error, restarts = :restarts,
       started_at_ms = :started_at_ms, finished_at_ms = :finished_at_ms, restart_at_ms = :restart_at_ms where id = :id`);
+    this.#rename = database.prepare('update containers set name = :name, config = :config where id = :id');
     this.#delete = database.prepare('delete from containers where id = ?');
     for (const row of database.prepare('select * from containers order by created_at_ms, id').all()) {
       const record = fromRow(row as unknown as Row);
@@ -93,6 +95,18 @@ export class ContainerStore {
     this.#remember(record);
     this.#tell(id, record);
     return record;
+  }
+
+  /** @throws BerthError `container.unknown`, `container.name-taken` */
+  rename(id: string, name: string): void {
+    const before = this.require(id);
+    const holder = this.#idsByName.get(name);
+    if (holder !== undefined) throw nameTaken(name, holder);
+    const config = containerConfig.parse({ ...before.config, name });
+    this.#rename.run({ id, name, config: JSON.stringify(config) });
+    this.#idsByName.delete(before.config.name);
+    this.#remember({ ...before, config });
+    this.#tell(id, this.require(id));
   }
 
   delete(id: string): void {

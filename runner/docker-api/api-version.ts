@@ -5,13 +5,13 @@ export const API_VERSION = '1.51';
 export const MIN_API_VERSION = '1.24';
 
 /**
- * A request's path without its `/v1.51` prefix.
+ * A request's path without its `/v1.51` prefix, and that version; the newest without one.
  *
  * @throws BerthError `docker.version-too-new`, `docker.version-too-old`, with dockerd's texts
  */
-export function unversionedPath(path: string): string {
+export function splitVersion(path: string): { readonly version: string; readonly path: string } {
   const match = /^\/v(\d{1,3})\.(\d{1,3})(?=\/)/.exec(path);
-  if (match === null) return path;
+  if (match === null) return { version: API_VERSION, path };
   const asked = `${match[1]}.${match[2]}`;
   if (compareVersions(asked, API_VERSION) > 0) {
     throw new BerthError(
@@ -27,7 +27,7 @@ export function unversionedPath(path: string): string {
       `client version ${asked} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
     );
   }
-  return path.slice(match[0].length);
+  return { version: asked, path: path.slice(match[0].length) };
 }
 
 function compareVersions(a: string, b: string): number {

@@ -1,4 +1,4 @@
-import { errorText, isBerthError, type ErrorKind } from '#shared/errors.ts';
+import { errorText, isBerthError, type BerthError, type ErrorKind } from '#shared/errors.ts';
 
 const statusOfKind: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
@@ -12,9 +12,37 @@ const statusOfKind: Readonly<Record<ErrorKind, number>> = {
   internal: 500,
 };
 
+/** Texts that clients look for, to tell a command that is not there (127) or cannot be run (126) from other failures. */
+const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: number; message: string }>> = {
+  'launch.command-not-found': notStarted,
+  'launch.command-not-executable': notStarted,
+  'launch.user-unknown': (error) => ({ status: 400, message: error.message }),
+  'container.no-command': () => ({ message: 'no command specified' }),
+  'signal.unknown': (error) => ({ message: `invalid signal: ${/"(.*)"/.exec(error.message)?.[1] ?? ''}` }),
+  'image.reference-invalid': (error) => ({ message: error.message.replace(/^image reference ".*": /s, '') }),
+};
+
+function notStarted(error: BerthError): { status: number; message: string } {
+  return { status: 400, message: `${startFailed}: ${commandText(error)}: unknown` };
+}
+
+const startFailed =
+  'failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process';
+
 /** An error as the Docker API tells it (ErrorResponse): the one place where that is decided. */
 export function errorAnswer(error: unknown): { readonly status: number; readonly body: { readonly message: string } } {
   if (!isBerthError(error)) return { status: 500, body: { message: errorText(error) } };
+  const told = textsOfCode[error.code]?.(error);
+  if (told !== undefined) return { status: told.status ?? statusOfKind[error.kind], body: { message: told.message } };
   const message = error.remedy === undefined ? error.message : `${error.message}. ${error.remedy}`;
   return { status: statusOfKind[error.kind], body: { message } };
+}
+
+/** A command that could not be executed, in runc's words. */
+export function commandText(error: BerthError): string {
+  const command = /"([^"]*)"/.exec(error.remedy ?? '')?.[1] ?? '';
+  if (error.code === 'launch.command-not-executable') return `exec: "${command}": permission denied`;
+  return command.includes('/')
+    ? `exec: "${command}": stat ${command}: no such file or directory`
+    : `exec: "${command}": executable file not found in $PATH`;
 }

@@ -1,55 +1,192 @@
-import { infoAnswer, versionAnswer, type HostView } from './translate.ts';
+import { BerthError } from '#shared/errors.ts';
+import type { Answer } from './answer.ts';
+import { parameter, type ApiRequest } from './api-request.ts';
+import { attachContainer } from './container-attach.ts';
+import { containerChanges } from './container-changes.ts';
+import { createContainer } from './container-create.ts';
+import {
+  killContainer,
+  removeContainer,
+  renameContainer,
+  resizeContainer,
+  restartContainer,
+  startContainer,
+  stopContainer,
+} from './container-lifecycle.ts';
+import { inspectContainer, listContainers } from './container-list.ts';
+import { containerLogs } from './container-logs.ts';
+import { containerStats } from './container-stats.ts';
+import { topContainer } from './container-top.ts';
+import { waitContainer } from './container-wait.ts';
+import type { DockerApiContext } from './context.ts';
+import { notInThisVersion } from './docker-errors.ts';
+import { streamEvents } from './events.ts';
+import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
+import { loadImages } from './image-load.ts';
+import { historyOfImage, inspectImage, listImages, pruneImages, removeImage, tagImage } from './images.ts';
+import { inspectNetwork, listNetworks, listVolumes, noVolume, pruneNetworks, pruneVolumes } from './networks.ts';
+import type { Operation } from './operations.ts';
+import { routeFinder } from './route-match.ts';
+import { authenticate, diskUsage, info, ping, pruneStopped, version } from './system.ts';
 
-/** What a route answers with: an object becomes JSON, a text is sent as it is. */
-export interface Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string | Readonly<Record<string, unknown>>;
+type Handler = (context: DockerApiContext, request: ApiRequest) => Answer | Promise<Answer>;
+
+/** The handlers of what this version does not have, and what that is. */
+const missing = new Map<Handler, string>();
+
+function notYet(what: string): Handler {
+  const handler: Handler = () => {
+    throw notInThisVersion(what);
+  };
+  missing.set(handler, what);
+  return handler;
 }
 
-/** Where the answers come from. */
-export interface DockerApiContext {
-  /** The host as it is now. */
-  view(): HostView;
+/** What a node answers that is in no swarm. */
+const noSwarm: Handler = () => {
+  const text =
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
+  throw new BerthError('unavailable', 'docker.no-swarm', text);
+};
+
+const copying = notYet('Copying files in and out of containers');
+const networking = notYet('More than the one bridge network');
+const volumes = notYet('Creating and changing volumes');
+const plugins = notYet('Managing plugins');
+const noPlugin: Handler = (_context, request) => {
+  const text = `plugin "${parameter(request, 'name').slice(0, 80)}" not found`;
+  throw new BerthError('not-found', 'docker.no-plugin', text);
+};
+const saving = notYet('Saving images');
+const buildkit = notYet('BuildKit');
+
+/** Every operation of the API: one without a handler does not compile. */
+const handlers: Readonly<Record<Operation, Handler>> = {
+  'GET /_ping': ping,
+  'HEAD /_ping': ping,
+  'GET /version': version,
+  'GET /info': info,
+  'GET /events': streamEvents,
+  'GET /system/df': diskUsage,
+  'POST /auth': authenticate,
+
+  'GET /containers/json': listContainers,
+  'POST /containers/create': createContainer,
+  'POST /containers/prune': pruneStopped,
+  'GET /containers/{id}/json': inspectContainer,
+  'GET /containers/{id}/top': topContainer,
+  'GET /containers/{id}/logs': containerLogs,
+  'GET /containers/{id}/changes': containerChanges,
+  'GET /containers/{id}/export': notYet('Exporting containers'),
+  'GET /containers/{id}/stats': containerStats,
+  'POST /containers/{id}/resize': resizeContainer,
+  'POST /containers/{id}/start': startContainer,
+  'POST /containers/{id}/stop': stopContainer,
+  'POST /containers/{id}/restart': restartContainer,
+  'POST /containers/{id}/kill': killContainer,
+  'POST /containers/{id}/update': notYet('Changing the limits of a container'),
+  'POST /containers/{id}/rename': renameContainer,
+  'POST /containers/{id}/pause': notYet('Pausing containers'),
+  'POST /containers/{id}/unpause': notYet('Pausing containers'),
+  'POST /containers/{id}/attach': attachContainer,
+  'GET /containers/{id}/attach/ws': notYet('Attaching over a WebSocket'),
+  'POST /containers/{id}/wait': waitContainer,
+  'DELETE /containers/{id}': removeContainer,
+  'HEAD /containers/{id}/archive': copying,
+  'GET /containers/{id}/archive': copying,
+  'PUT /containers/{id}/archive': copying,
+  'POST /containers/{id}/exec': createExec,
+  'POST /exec/{id}/start': startExec,
+  'POST /exec/{id}/resize': resizeExec,
+  'GET /exec/{id}/json': inspectExec,
+
+  'GET /images/json': listImages,
+  'POST /images/create': notYet('Pulling and importing images'),
+  'POST /images/load': loadImages,
+  'POST /images/prune': pruneImages,
+  'GET /images/search': notYet('Searching for images'),
+  'GET /images/get': saving,
+  'GET /images/{name:path}/get': saving,
+  'GET /images/{name:path}/json': inspectImage,
+  'GET /images/{name:path}/history': historyOfImage,
+  'POST /images/{name:path}/push': notYet('Pushing images'),
+  'POST /images/{name:path}/tag': tagImage,
+  'DELETE /images/{name:path}': removeImage,
+  'GET /distribution/{name:path}/json': notYet('Asking a registry'),
+  'POST /commit': notYet('Committing a container as an image'),
+  'POST /build': notYet('Building images'),
+  'POST /build/prune': notYet('Building images'),
+  'POST /session': buildkit,
+  'POST /grpc': buildkit,
+
+  'GET /networks': listNetworks,
+  'GET /networks/{id}': inspectNetwork,
+  'DELETE /networks/{id}': networking,
+  'POST /networks/create': networking,
+  'POST /networks/{id}/connect': networking,
+  'POST /networks/{id}/disconnect': networking,
+  'POST /networks/prune': pruneNetworks,
+  'GET /volumes': listVolumes,
+  'POST /volumes/create': volumes,
+  'GET /volumes/{name}': noVolume,
+  'PUT /volumes/{name}': volumes,
+  'DELETE /volumes/{name}': noVolume,
+  'POST /volumes/prune': pruneVolumes,
+
+  'GET /plugins': () => ({ kind: 'json', body: [] }),
+  'GET /plugins/privileges': plugins,
+  'POST /plugins/pull': plugins,
+  'POST /plugins/create': plugins,
+  'GET /plugins/{name:path}/json': noPlugin,
+  'DELETE /plugins/{name:path}': plugins,
+  'POST /plugins/{name:path}/enable': plugins,
+  'POST /plugins/{name:path}/disable': plugins,
+  'POST /plugins/{name:path}/upgrade': plugins,
+  'POST /plugins/{name:path}/push': plugins,
+  'POST /plugins/{name:path}/set': plugins,
+
+  'GET /swarm': noSwarm,
+  'POST /swarm/init': notYet('Swarm'),
+  'POST /swarm/join': notYet('Swarm'),
+  'POST /swarm/leave': () => {
+    throw new BerthError('unavailable', 'docker.no-swarm', 'This node is not part of a swarm');
+  },
+  'POST /swarm/update': noSwarm,
+  'GET /swarm/unlockkey': noSwarm,
+  'POST /swarm/unlock': noSwarm,
+  'GET /nodes': noSwarm,
+  'GET /nodes/{id}': noSwarm,
+  'DELETE /nodes/{id}': noSwarm,
+  'POST /nodes/{id}/update': noSwarm,
+  'GET /services': noSwarm,
+  'POST /services/create': noSwarm,
+  'GET /services/{id}': noSwarm,
+  'DELETE /services/{id}': noSwarm,
+  'POST /services/{id}/update': noSwarm,
+  'GET /services/{id}/logs': noSwarm,
+  'GET /tasks': noSwarm,
+  'GET /tasks/{id}': noSwarm,
+  'GET /tasks/{id}/logs': noSwarm,
+  'GET /secrets': noSwarm,
+  'POST /secrets/create': noSwarm,
+  'GET /secrets/{id}': noSwarm,
+  'DELETE /secrets/{id}': noSwarm,
+  'POST /secrets/{id}/update': noSwarm,
+  'GET /configs': noSwarm,
+  'POST /configs/create': noSwarm,
+  'GET /configs/{id}': noSwarm,
+  'DELETE /configs/{id}': noSwarm,
+  'POST /configs/{id}/update': noSwarm,
+};
+
+/** The handler of `METHOD /path`, without a version, and what stands for the path's names. */
+export const findRoute = routeFinder(handlers);
+
+/** For the documentation: each operation, and what it does here. */
+export function operationStates(): readonly (readonly [string, string])[] {
+  return Object.entries(handlers).map(([operation, handler]) => {
+    const what = missing.get(handler);
+    if (what !== undefined) return [operation, `501: ${what} is not in this version`];
+    return [operation, handler === noSwarm ? '503: a node that is in no swarm' : 'answered'];
+  });
 }
-
-export interface Route {
-  /** Longest request body that is read, in bytes. */
-  readonly maxBodyBytes: number;
-  answer(context: DockerApiContext): Answer;
-}
-
-type RouteKey = `${'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
-
-const ping: Route = {
-  maxBodyBytes: 0,
-  answer: () => ({
-    status: 200,
-    headers: {
-      'Content-Type': 'text/plain; charset=utf-8',
-      'Cache-Control': 'no-cache, no-store, must-revalidate',
-      Pragma: 'no-cache',
-      'Builder-Version': '1', // the classic builder: there is no BuildKit here
-      Swarm: 'inactive',
-    },
-    body: 'OK',
-  }),
-};
-
-const version: Route = {
-  maxBodyBytes: 0,
-  answer: (context) => ({ status: 200, body: versionAnswer(context.view()) }),
-};
-
-const info: Route = {
-  maxBodyBytes: 0,
-  answer: (context) => ({ status: 200, body: infoAnswer(context.view()) }),
-};
-
-/** Every route of the API that is answered, by method and path without its version. */
-export const routes: ReadonlyMap<string, Route> = new Map<RouteKey, Route>([
-  ['GET /_ping', ping],
-  ['HEAD /_ping', ping],
-  ['GET /version', version],
-  ['GET /info', info],
-]);

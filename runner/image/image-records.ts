@@ -64,6 +64,21 @@ export class ImageRecords {
     });
   }
 
+  /** Gives an image one more name, which another may have had. */
+  addReference(reference: string, id: string): void {
+    this.#database
+      .prepare(
+        'insert into image_references (reference, image_id) values (?, ?) on conflict (reference) do update set image_id = excluded.image_id',
+      )
+      .run(reference, id);
+  }
+
+  /** The config's JSON to the byte, by full ID. */
+  configText(id: string): string | undefined {
+    const row = this.#database.prepare('select config from images where id = ?').get(id);
+    return row === undefined ? undefined : String(row['config']);
+  }
+
   removeReference(reference: string): void {
     this.#database.prepare('delete from image_references where reference = ?').run(reference);
   }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import { formatReference, parseReference } from '#shared/oci/reference.ts';
+import type { ImageCatalog } from './catalog.ts';
 import { ImageRecords } from './image-records.ts';
 import type { StoredImage } from './image-records.ts';
 import { openLayerStore } from './layer-store.ts';
@@ -37,7 +38,7 @@ function visibleLayers(layers: LayerStore, image: StoredImage): readonly string[
  * Opens the images of one data root, and removes what a killed runner left half done: temp directories, and layers that
  * no stored image refers to. The database's row is what makes an image be there; it is written last and removed first.
  */
-export async function createImageStore(options: ImageStoreOptions): Promise<ImageStore> {
+export async function createImageStore(options: ImageStoreOptions): Promise<ImageStore & ImageCatalog> {
   const records = new ImageRecords(options.database);
   const layers = await openLayerStore(options.directory);
   const collect = (): Promise<void> => layers.collect(() => records.referencedLayers());
@@ -72,7 +73,25 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
     return named ?? (hex === undefined ? undefined : records.byIdPrefix(hex));
   }
 
+  function requireStored(reference: string, operation: string): StoredImage {
+    const image = findStored(reference);
+    if (image !== undefined) return image;
+    throw new BerthError('not-found', 'image.unknown', `${operation} image ${reference}: there is no such image`, {
+      remedy: 'Look at the images that are there with `berth image ls`.',
+    });
+  }
+
   return {
+    tag(reference, target) {
+      records.addReference(formatReference(parseReference(target)), requireStored(reference, 'tag').id);
+      changed();
+    },
+    detail(id) {
+      const configText = records.configText(id);
+      const image = configText === undefined ? undefined : records.byIdPrefix(id.slice('sha256:'.length));
+      if (configText === undefined || image === undefined) return undefined;
+      return { configText, layerBytes: image.layers.map((diffId) => layers.find(diffId)?.contentBytes ?? 0) };
+    },
     async load(archive, loadOptions) {
       let ids: readonly string[];
       try {
@@ -97,12 +116,7 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
     },
     list: () => records.list().map(toRecord),
     async remove(reference) {
-      const image = findStored(reference);
-      if (image === undefined) {
-        throw new BerthError('not-found', 'image.unknown', `remove image ${reference}: there is no such image`, {
-          remedy: 'Look at the images that are there with `berth image ls`.',
-        });
-      }
+      const image = requireStored(reference, 'remove');
       // One of several names: only that name goes, as with `docker rmi`.
       const name = canonical(reference);
       if (name !== undefined && image.references.includes(name) && image.references.length > 1) {

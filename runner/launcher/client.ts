@@ -100,7 +100,7 @@ class SpawnClient implements Launcher {
       await this.#sweep(stateDirectory);
       throw launchError(`launch container ${containerId.slice(0, 12)}`, answer.report);
     }
-    return this.#started(stateDirectory, answer.report.value);
+    return this.#started(stateDirectory, answer.report.value, request.attachments ?? 0);
   }
 
   async connect(stateDirectory: string): Promise<Shim | undefined> {
@@ -167,8 +167,8 @@ class SpawnClient implements Launcher {
   }
 
   /** A container may have ended, and its shim with it, before we are connected. */
-  async #started(stateDirectory: string, pid: number): Promise<Shim> {
-    const shim = await ShimClient.connect(stateDirectory, () => this.#sweep(stateDirectory));
+  async #started(stateDirectory: string, pid: number, attachments: number): Promise<Shim> {
+    const shim = await ShimClient.connect(stateDirectory, () => this.#sweep(stateDirectory), attachments);
     if (shim !== undefined) return shim;
     const report = await readExitReport(stateDirectory);
     if (report !== undefined) return ShimClient.ended(stateDirectory, pid, report);

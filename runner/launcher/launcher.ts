@@ -40,6 +40,8 @@ export interface LaunchRequest {
   readonly stdin: boolean;
   /** json-file rotation (bytes and files kept). */
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
+  /** So many sessions are attached before the first byte of output is read; see `Shim.attached`. Absent: none. */
+  readonly attachments?: number;
 }
 
 /** How a container's first process ended, as the shim wrote it to exit.json before it told anyone. */
@@ -85,6 +87,8 @@ export interface Shim extends AsyncDisposable {
   /** stdio of the first process from now on; its log is written regardless. */
   attach(): Promise<ExecSession>;
   resize(size: { columns: number; rows: number }): Promise<void>;
+  /** The sessions that the launch asked for, which see the output from its first byte; the caller disposes them. */
+  readonly attached: readonly ExecSession[];
 }
 
 /** The resident spawner and the shims that it forked. One a runner. */

@@ -50,9 +50,42 @@ export function encodeExec(request: ExecRequest): Buffer {
   });
 }
 
+type ShimControl = Pick<Shim, 'resize' | 'signal'>;
+
+function attachControl(shim: () => ShimControl | undefined): SessionControl {
+  return {
+    resize: async (_pid, size) => shim()?.resize(size),
+    signal: async (_pid, signal) => shim()?.signal(signal),
+  };
+}
+
+/** Attaches sessions whose control connection comes later; fewer when the container's shim takes no more. */
+async function openEarly(
+  stateDirectory: string,
+  count: number,
+): Promise<{ sessions: readonly ExecSession[]; client: ShimControl | undefined }> {
+  const sessions: ExecSession[] = [];
+  const early: { sessions: readonly ExecSession[]; client: ShimControl | undefined } = { sessions, client: undefined };
+  for (let n = 0; n < count; n += 1) {
+    const socket = await connectShim(stateDirectory);
+    if (socket === undefined) break;
+    const request = encodeWireFrame(SHIM_REQUEST.attach, 1, new Uint8Array());
+    const session = new ShimSession(
+      socket,
+      attachControl(() => early.client),
+      'attach',
+      request,
+    );
+    sessions.push(session);
+    await session.started;
+  }
+  return early;
+}
+
 /** A control connection to a shim. `onLost` runs when the shim has died without a report, before `exit` rejects. */
 export class ShimClient implements Shim {
   readonly exit: Promise<ExitReport>;
+  attached: readonly ExecSession[] = [];
   readonly #stateDirectory: string;
   readonly #socket: Socket | undefined;
   readonly #onLost: () => Promise<void>;
@@ -81,7 +114,13 @@ export class ShimClient implements Shim {
    *
    * @throws BerthError `shim.busy`
    */
-  static async connect(stateDirectory: string, onLost: () => Promise<void>): Promise<ShimClient | undefined> {
+  static async connect(
+    stateDirectory: string,
+    onLost: () => Promise<void>,
+    attachments = 0,
+  ): Promise<ShimClient | undefined> {
+    // Before the hello: until then the shim keeps a new container's output.
+    const early = await openEarly(stateDirectory, attachments);
     for (let attempt = 1; attempt <= CONNECT_ATTEMPTS; attempt += 1) {
       const socket = await connectShim(stateDirectory);
       if (socket === undefined) return undefined;
@@ -90,6 +129,8 @@ export class ShimClient implements Shim {
         const info = await client.#request('connect', SHIM_REQUEST.hello);
         client.#pid = info.readUInt32LE(0);
         client.#greeted = true;
+        early.client = client;
+        client.attached = early.sessions;
         return client;
       } catch {
         await delay(CONNECT_PAUSE_MS * attempt);
@@ -136,11 +177,12 @@ export class ShimClient implements Shim {
   }
 
   attach(): Promise<ExecSession> {
-    const control: SessionControl = {
-      resize: (_pid, size) => this.resize(size),
-      signal: (_pid, signal) => this.signal(signal),
-    };
-    return this.#session('attach', control, SHIM_REQUEST.attach, Buffer.alloc(0));
+    return this.#session(
+      'attach',
+      attachControl(() => this),
+      SHIM_REQUEST.attach,
+      Buffer.alloc(0),
+    );
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -92,6 +92,7 @@ async function storedSubnet(database: DatabaseSync): Promise<Subnet> {
  */
 class BridgeNetwork implements Network, AsyncDisposable {
   readonly gateway: string;
+  readonly subnet: string;
   readonly #names: InstanceNames;
   readonly #instance: string;
   readonly #launcher: LinkMaker;
@@ -107,6 +108,7 @@ class BridgeNetwork implements Network, AsyncDisposable {
 
   constructor(options: NetworkOptions, names: InstanceNames, subnet: Subnet, nft: NftSession) {
     this.gateway = formatIpv4(gatewayOf(subnet));
+    this.subnet = formatSubnet(subnet);
     this.#names = names;
     this.#instance = options.instance;
     this.#launcher = options.launcher;

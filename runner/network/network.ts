@@ -26,4 +26,6 @@ export interface Network {
   publish(endpoints: readonly Endpoint[]): Promise<void>;
   /** Gateway address of the bridge, which is also its containers' resolver when the host has only local ones. */
   readonly gateway: string;
+  /** The network's addresses: `10.88.0.0/16`. */
+  readonly subnet: string;
 }

@@ -123,7 +123,7 @@ export function busyboxRootfs(extra: readonly TarEntry[] = []): TarEntry[] {
     { name: 'bin/busybox', mode: 0o755, content: readFileSync(busyboxPath) },
     ...applets
       .filter((name) => name !== 'busybox')
-      .map((name): TarEntry => ({ name: `bin/${name}`, type: '1', link: 'bin/busybox' })),
+      .map((name): TarEntry => ({ name: `bin/${name}`, type: '1', mode: 0o755, link: 'bin/busybox' })),
     { name: 'etc/passwd', content: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' },
     { name: 'etc/group', content: 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n' },
     ...extra,

@@ -59,7 +59,11 @@ void connection_flush(struct connection *connection) {
         connection->progress_ms = monotonic_ms();
     }
     connection->out_start = 0;
-    if (connection->closing) connection_close(connection);
+    if (!connection->closing || connection->lingering) return;
+    /* Not closed yet: a client that is just writing would be told of that before it has read what was sent last. */
+    shutdown(connection->source.fd, SHUT_WR);
+    connection->lingering = true;
+    connection->progress_ms = monotonic_ms();
 }
 
 /* Callers that send much look at connection_room before; a client that leaves no room even for answers is dropped. */
@@ -172,7 +176,10 @@ static bool handle(struct connection *connection, uint32_t kind, uint32_t id, co
     if ((kind == SHIM_ATTACH || kind == SHIM_EXEC) && connection->kind != CONNECTION_CONTROL)
         return connection->closing = true;
     switch (kind) {
-    case SHIM_HELLO: send_pid(connection, SHIM_INFO, id); return true;
+    case SHIM_HELLO:
+        shim.held_ms = 0;
+        send_pid(connection, SHIM_INFO, id);
+        return true;
     case SHIM_ATTACH: attach(connection, id); return true;
     case SHIM_EXEC: exec(connection, id, payload, size); return true;
     case SHIM_STDIN: return feed_stdin(connection, payload, size);

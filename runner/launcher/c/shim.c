@@ -48,13 +48,14 @@ static bool stdin_wanted(int index) {
 }
 
 static void refresh_process(struct process *process, int index) {
-    uint32_t read = process->started && process_has_room(process) ? EPOLLIN : 0;
+    bool held = index == 0 && shim.held_ms;
+    uint32_t read = process->started && !held && process_has_room(process) ? EPOLLIN : 0;
     /* A closed pipe reports EPOLLHUP whatever was asked for, so what must wait leaves the set altogether. */
     want(&process->out, read, SOURCE_OUT, index);
     want(&process->err, read, SOURCE_ERR, index);
     want(&process->in, process->started && stdin_wanted(index) ? EPOLLOUT : 0, SOURCE_IN, index);
     want(&process->sync, EPOLLIN, SOURCE_SYNC, index);
-    want(&process->pidfd, EPOLLIN, SOURCE_PIDFD, index);
+    want(&process->pidfd, held ? 0 : EPOLLIN, SOURCE_PIDFD, index);
 }
 
 static void refresh(void) {
@@ -136,10 +137,13 @@ static int64_t next_deadline(void) {
         kill_all();
         next = 0;
     }
+    if (shim.held_ms && now >= shim.held_ms) shim.held_ms = 0;
+    if (shim.held_ms && (!next || shim.held_ms < next)) next = shim.held_ms;
     for (int i = 0; i < MAX_CONNECTIONS; i++) {
         struct connection *c = &shim.connections[i];
         bool holds_up = c->used && c->kind == CONNECTION_ATTACH && connection_room(c) < ATTACH_ROOM;
-        if (!c->used || c->out_length == 0 || !(holds_up || shim.ended)) continue;
+        bool sending = c->out_length > 0 && (holds_up || shim.ended);
+        if (!c->used || !(sending || c->lingering)) continue;
         if (now >= c->progress_ms + STALL_MS)
             connection_close(c);
         else if (!next || c->progress_ms + STALL_MS < next)
@@ -185,7 +189,7 @@ static bool finished(void) {
     for (int i = 1; i < MAX_PROCESSES; i++)
         if (shim.processes[i].used && monotonic_ms() < shim.ended_ms + STALL_MS) return false;
     for (int i = 0; i < MAX_CONNECTIONS; i++)
-        if (shim.connections[i].used && shim.connections[i].out_length > 0) return false;
+        if (shim.connections[i].used && (shim.connections[i].out_length > 0 || shim.connections[i].lingering)) return false;
     return true;
 }
 
@@ -242,6 +246,7 @@ static int prepare(const struct plan *plan, int notify, struct report *report) {
     if (setns(launch->pidfd, CLONE_NEWPID) < 0 && errno != ESRCH && errno != EINVAL)
         return fail(report, errno, "join", "pid namespace");
     adopt();
+    shim.held_ms = monotonic_ms() + HOLD_MS;
     return 0;
 }
 

@@ -16,6 +16,8 @@
 #define OUT_SIZE (PIPE_ROOM + 128 * 1024)
 /* An attached client that takes nothing for so long, while the container waits for it, is dropped. */
 #define STALL_MS 2000
+/* How long a new container's output and end are kept for the runner that launched it, so that who attaches misses none. */
+#define HOLD_MS 3000
 
 enum source_kind { SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_PIDFD, SOURCE_SYNC, SOURCE_IN, SOURCE_OUT, SOURCE_ERR };
 
@@ -45,6 +47,7 @@ struct connection {
     struct source source;
     uint8_t *in, *out;
     bool used, greeted, blocked, closing;
+    bool lingering; /* all is sent; closed when the client does, or after STALL_MS */
     enum connection_kind kind;
     int process; /* of a session */
     uint32_t request;
@@ -60,6 +63,7 @@ struct shim {
     struct connection connections[MAX_CONNECTIONS];
     struct source listener;
     int epoll;
+    int64_t held_ms; /* until when the first process waits for a hello, monotonic; 0: it does not */
     int64_t stop_ms; /* when to kill, monotonic; 0: no stop is under way */
     bool ended, oom_killed;
     int unsynced_exit; /* exit.json, told but not yet durable; 0: none */

@@ -1,7 +1,7 @@
 import type { HostFacts } from '#shared/model/host.ts';
 import { BERTH_VERSION } from '#shared/version.ts';
-import type { ContainerRecord } from '../container/engine.ts';
-import { API_VERSION, MIN_API_VERSION } from './api-version.ts';
+import type { ContainerRecord } from '../../container/engine.ts';
+import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
 
 /** What the answers about this host are made of. */
 export interface HostView {

@@ -1,0 +1,87 @@
+import { BerthError } from '#shared/errors.ts';
+import type { ContainerRecord, LogEntry } from '../container/engine.ts';
+import type { Answer } from './answer.ts';
+import { flag, option, parameter, type ApiRequest } from './api-request.ts';
+import type { DockerApiContext } from './context.ts';
+import { requireContainer } from './docker-errors.ts';
+import type { Output } from './output.ts';
+import { streamType } from './stream-type.ts';
+import { queryTimeMs } from './translate/api-time.ts';
+import { stdFrame } from './translate/stdcopy.ts';
+
+interface LogView {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  readonly timestamps?: boolean;
+  readonly tail?: number;
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+}
+
+/** GET /containers/{id}/logs */
+export function containerLogs(context: DockerApiContext, request: ApiRequest): Answer {
+  const record = requireContainer(context, parameter(request, 'id'));
+  const streams = { stdout: flag(request, 'stdout'), stderr: flag(request, 'stderr') };
+  if (!streams.stdout && !streams.stderr) {
+    const text = 'Bad parameters: you must choose at least one stream';
+    throw new BerthError('invalid', 'docker.no-stream', text);
+  }
+  const tail = tailOf(option(request, 'tail'));
+  const sinceMs = queryTimeMs('since', option(request, 'since'));
+  const untilMs = queryTimeMs('until', option(request, 'until'));
+  const view: LogView = {
+    ...streams,
+    follow: flag(request, 'follow'),
+    timestamps: flag(request, 'timestamps'),
+    ...(tail === undefined ? {} : { tail }),
+    ...(sinceMs === undefined ? {} : { sinceMs }),
+    ...(untilMs === undefined ? {} : { untilMs }),
+  };
+  return {
+    kind: 'stream',
+    contentType: streamType(request, record.config.terminal),
+    write: (output) => writeLogs(context, record, output, view),
+  };
+}
+
+/** dockerd takes what is no number for "all". */
+function tailOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Sends a container's log until there is no more, or the reader has gone. */
+export async function writeLogs(
+  { engine, clock }: DockerApiContext,
+  record: ContainerRecord,
+  output: Output,
+  view: LogView,
+): Promise<void> {
+  const { untilMs } = view;
+  const timer = new AbortController();
+  const timeout =
+    view.follow && untilMs !== undefined
+      ? setTimeout(() => timer.abort(), Math.min(Math.max(0, untilMs - clock()), 2 ** 31 - 1))
+      : undefined;
+  try {
+    const entries = engine.logs(record.id, {
+      follow: view.follow,
+      signal: AbortSignal.any([output.signal, timer.signal]),
+      ...(view.tail === undefined ? {} : { tail: view.tail }),
+      ...(view.sinceMs === undefined ? {} : { sinceMs: view.sinceMs }),
+    });
+    for await (const entry of entries) {
+      if (untilMs !== undefined && Date.parse(entry.time) > untilMs) return;
+      if (entry.stream === 'stdout' ? view.stdout : view.stderr) {
+        await output.write(logBytes(entry, view.timestamps === true, record.config.terminal));
+      }
+    }
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+function logBytes(entry: LogEntry, timestamps: boolean, terminal: boolean): Uint8Array {
+  const bytes = new TextEncoder().encode(timestamps ? `${entry.time} ${entry.text}` : entry.text);
+  return terminal ? bytes : stdFrame(entry.stream, bytes);
+}

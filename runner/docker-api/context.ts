@@ -1,0 +1,28 @@
+import type { ContainerControl } from '../container/control.ts';
+import type { Engine } from '../container/engine.ts';
+import type { ImageCatalog } from '../image/catalog.ts';
+import type { ImageStore } from '../image/store.ts';
+import type { EventLog } from './event-log.ts';
+import type { ExecRegistry } from './exec-registry.ts';
+import type { NetworkView } from './translate/container-network.ts';
+import type { HostView } from './translate/host.ts';
+
+/** What of a host the Docker API is served from. */
+export interface DockerApiHost {
+  /** The host as it is now. */
+  readonly view: () => HostView;
+  readonly engine: Engine & ContainerControl;
+  readonly images: ImageStore & ImageCatalog;
+  readonly network: NetworkView;
+  /** The data root's `containers` directory. */
+  readonly containersDirectory: string;
+  /** A container's cgroup is the directory of its id in this one. */
+  readonly cgroupDirectory: string;
+  readonly clock: () => number;
+}
+
+/** The same with what the API itself remembers. */
+export interface DockerApiContext extends DockerApiHost {
+  readonly events: EventLog;
+  readonly execs: ExecRegistry;
+}

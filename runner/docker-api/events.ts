@@ -1,0 +1,53 @@
+import type { Answer } from './answer.ts';
+import { option, type ApiRequest } from './api-request.ts';
+import type { DockerApiContext } from './context.ts';
+import { queryTimeMs } from './translate/api-time.ts';
+import { eventFilterNames, eventPasses } from './translate/event-filter.ts';
+import type { EventMessage } from './translate/event-message.ts';
+import { parseFilters } from './translate/filters.ts';
+
+/** A reader that is so many events behind is cut off: it would miss some. */
+const MAX_WAITING = 4096;
+
+/** GET /events: those since a time that are remembered, then each as it happens, until a time or for ever. */
+export function streamEvents(context: DockerApiContext, request: ApiRequest): Answer {
+  const filters = parseFilters(option(request, 'filters'), eventFilterNames);
+  const sinceMs = queryTimeMs('since', option(request, 'since'));
+  const untilMs = queryTimeMs('until', option(request, 'until'));
+  return {
+    kind: 'stream',
+    contentType: 'application/json',
+    async write(output) {
+      const waiting: EventMessage[] = [];
+      let wake = (): void => {};
+      using _ = context.events.listen((event) => {
+        waiting.push(event);
+        wake();
+      });
+      if (sinceMs !== undefined) waiting.unshift(...context.events.past().filter(after(sinceMs)));
+      const over = AbortSignal.any([output.signal, deadline(untilMs, context.clock())]);
+      const aborted = (): void => wake();
+      over.addEventListener('abort', aborted, { once: true });
+      for (;;) {
+        for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
+          if (waiting.length > MAX_WAITING) throw new Error('the reader of the events is too slow');
+          if (untilMs !== undefined && event.timeNano / 1e6 > untilMs) continue;
+          if (eventPasses(event, filters)) await output.json(event);
+        }
+        if (over.aborted) return;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
+}
+
+function after(ms: number): (event: EventMessage) => boolean {
+  return (event) => event.timeNano / 1e6 >= ms;
+}
+
+function deadline(untilMs: number | undefined, now: number): AbortSignal {
+  if (untilMs === undefined) return new AbortController().signal;
+  return AbortSignal.timeout(Math.min(Math.max(0, untilMs - now), 2 ** 31 - 1));
+}

@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import type { Answer } from './answer.ts';
+import { commonHeaders } from './common-headers.ts';
+import { errorText } from '#shared/errors.ts';
+import { Output } from './output.ts';
+
+/** How much of a body that nobody wants is read and thrown away, so that its sender comes to read the answer. */
+const MAX_DISCARDED_BYTES = 1024 * 1024;
+
+/** Sends an answer over HTTP. Never rejects: a client that has gone is none. */
+export async function sendAnswer(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.on('error', () => {}); // close follows
+  if (answer.kind !== 'stream' && answer.kind !== 'hijack') discard(request, response);
+  switch (answer.kind) {
+    case 'json':
+      return whole(response, answer.status ?? 200, 'application/json', `${JSON.stringify(answer.body)}\n`);
+    case 'text':
+      return whole(response, answer.status ?? 200, 'text/plain; charset=utf-8', answer.body, answer.headers);
+    case 'empty':
+      response.writeHead(answer.status, commonHeaders);
+      response.end();
+      return;
+    case 'stream':
+      return stream(response, answer.contentType, answer.write);
+    case 'hijack':
+      // Without an upgrade nothing can be sent to us after the request: there is no input.
+      return stream(response, answer.contentType, (output) => answer.serve({ output, input: Readable.from([]) }));
+    default:
+      throw answer satisfies never;
+  }
+}
+
+function whole(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, {
+    ...commonHeaders,
+    'Content-Type': contentType,
+    ...headers,
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text); // node sends no body to HEAD
+}
+
+async function stream(
+  response: ServerResponse,
+  contentType: string,
+  write: (output: Output) => Promise<void>,
+): Promise<void> {
+  response.writeHead(200, { ...commonHeaders, 'Content-Type': contentType });
+  response.flushHeaders();
+  try {
+    await write(new Output(response));
+    response.end();
+  } catch (error) {
+    // The head is out: only a cut tells the client that this is not all.
+    response.destroy(error instanceof Error ? error : new Error(errorText(error)));
+  }
+}
+
+/** What was not read of a body must not be taken for the next request; what is too long cuts the connection. */
+function discard(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete) {
+    request.resume();
+    return;
+  }
+  response.setHeader('Connection', 'close');
+  let size = 0;
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.byteLength;
+    if (size > MAX_DISCARDED_BYTES) request.destroy();
+  });
+  request.on('error', () => {});
+}

@@ -1,0 +1,169 @@
+import type { ContainerConfig } from '../../container/config.ts';
+import type { ContainerRecord } from '../../container/engine.ts';
+import { endpointSettings, prefixLengthOf, type NetworkView } from './container-network.ts';
+import { apiTime, stateWord } from './container-status.ts';
+import { hostConfigDocument } from './host-config-document.ts';
+import type { ContainerSize } from './container-summary.ts';
+
+/** Where a container's files are on the host. */
+export interface ContainerPlace {
+  readonly logPath: string;
+  readonly hostnamePath: string;
+  readonly hostsPath: string;
+  readonly resolvConfPath: string;
+  readonly upper: string;
+  readonly work: string;
+  /** Lowest first. */
+  readonly layers: readonly string[];
+}
+
+export interface DocumentView {
+  readonly network: NetworkView;
+  readonly place: ContainerPlace;
+  readonly execIds: readonly string[];
+  readonly size?: ContainerSize;
+}
+
+type Document = Readonly<Record<string, unknown>>;
+
+/** GET /containers/{id}/json (ContainerInspectResponse). */
+export function containerDocument(record: ContainerRecord, view: DocumentView): Document {
+  const { config } = record;
+  const [path = '', ...args] = config.args;
+  return {
+    Id: record.id,
+    Created: apiTime(record.createdAtMs),
+    Path: path,
+    Args: args,
+    State: stateDocument(record),
+    Image: config.imageId,
+    ResolvConfPath: view.place.resolvConfPath,
+    HostnamePath: view.place.hostnamePath,
+    HostsPath: view.place.hostsPath,
+    LogPath: view.place.logPath,
+    Name: `/${config.name}`,
+    RestartCount: record.restarts,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: view.execIds.length === 0 ? null : view.execIds,
+    HostConfig: hostConfigDocument(config),
+    GraphDriver: {
+      Name: 'overlay2',
+      Data: {
+        LowerDir: view.place.layers.toReversed().join(':'),
+        UpperDir: view.place.upper,
+        WorkDir: view.place.work,
+      },
+    },
+    ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
+    Mounts: [],
+    Config: configDocument(config),
+    NetworkSettings: networkSettings(record, view.network),
+  };
+}
+
+function stateDocument(record: ContainerRecord): Document {
+  const { state, health } = record;
+  return {
+    Status: stateWord[state],
+    Running: state === 'running' || state === 'restarting',
+    Paused: false,
+    Restarting: state === 'restarting',
+    OOMKilled: record.oomKilled,
+    Dead: false,
+    Pid: record.pid,
+    ExitCode: record.exitCode ?? 0,
+    Error: record.error,
+    StartedAt: apiTime(record.startedAtMs),
+    FinishedAt: apiTime(record.finishedAtMs),
+    ...(health === 'none' ? {} : { Health: { Status: health, FailingStreak: 0, Log: [] } }),
+  };
+}
+
+function configDocument(config: ContainerConfig): Document {
+  const asked = config.docker?.config ?? {};
+  return {
+    Hostname: config.hostname,
+    Domainname: '',
+    User: config.user,
+    AttachStdin: asked['AttachStdin'] ?? false,
+    AttachStdout: asked['AttachStdout'] ?? false,
+    AttachStderr: asked['AttachStderr'] ?? false,
+    ...(asked['ExposedPorts'] === undefined ? {} : { ExposedPorts: asked['ExposedPorts'] }),
+    Tty: config.terminal,
+    OpenStdin: config.stdin,
+    StdinOnce: asked['StdinOnce'] ?? false,
+    Env: config.environment,
+    Cmd: asked['Cmd'] ?? (config.docker === undefined ? config.args : null),
+    ...healthcheckDocument(config),
+    Image: config.image,
+    Volumes: asked['Volumes'] ?? null,
+    WorkingDir: config.workingDirectory,
+    Entrypoint: asked['Entrypoint'] ?? null,
+    OnBuild: null,
+    Labels: config.labels,
+    ...(config.stopSignal === 'SIGTERM' ? {} : { StopSignal: config.stopSignal }),
+    ...(asked['StopTimeout'] === undefined ? {} : { StopTimeout: asked['StopTimeout'] }),
+  };
+}
+
+/** As it was asked for, else what is in force. */
+function healthcheckDocument({ docker, healthcheck: check }: ContainerConfig): Document {
+  const nanoseconds = 1_000_000;
+  if (docker?.config['Healthcheck'] !== undefined) return { Healthcheck: docker.config['Healthcheck'] };
+  if (check === undefined) return {};
+  return {
+    Healthcheck: {
+      Test: ['CMD', ...check.command],
+      Interval: check.intervalMs * nanoseconds,
+      Timeout: check.timeoutMs * nanoseconds,
+      StartPeriod: check.startPeriodMs * nanoseconds,
+      Retries: check.retries,
+    },
+  };
+}
+
+/** `80/tcp` … that the image or the client says are listened on. */
+export function exposedPorts(record: ContainerRecord): readonly string[] {
+  const exposed = record.config.docker?.config['ExposedPorts'];
+  return typeof exposed === 'object' && exposed !== null ? Object.keys(exposed) : [];
+}
+
+function networkSettings(record: ContainerRecord, network: NetworkView): Document {
+  const endpoint = endpointSettings(record, network);
+  const running = record.state === 'running';
+  const names = [
+    ...exposedPorts(record),
+    ...record.config.ports.map((port) => `${port.containerPort}/${port.protocol}`),
+  ];
+  const bindings = names.toSorted().map((name): [string, unknown] => {
+    const own = record.config.ports.filter((port) => `${port.containerPort}/${port.protocol}` === name);
+    return [
+      name,
+      own.length === 0 ? null : own.map(({ hostPort }) => ({ HostIp: '0.0.0.0', HostPort: `${hostPort}` })),
+    ];
+  });
+  return {
+    Bridge: '',
+    SandboxID: running ? record.id : '',
+    SandboxKey: running ? `/proc/${record.pid}/ns/net` : '',
+    Ports: running ? Object.fromEntries(bindings) : {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: endpoint['EndpointID'],
+    Gateway: endpoint['Gateway'],
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: record.address ?? '',
+    IPPrefixLen: record.address === undefined ? 0 : prefixLengthOf(network),
+    IPv6Gateway: '',
+    MacAddress: endpoint['MacAddress'],
+    Networks: { bridge: endpoint },
+  };
+}

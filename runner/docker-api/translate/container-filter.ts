@@ -1,0 +1,91 @@
+import { BerthError } from '#shared/errors.ts';
+import type { ContainerRecord } from '../../container/engine.ts';
+import { exposedPorts } from './container-document.ts';
+import { stateWord } from './container-status.ts';
+import { passes, passesLabels, type Filters } from './filters.ts';
+
+export const containerFilterNames = [
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+];
+
+const statuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
+
+export interface Choice {
+  readonly filters: Filters;
+  readonly all: boolean;
+  /** The newest so many, whatever their state; undefined or not positive: no limit. */
+  readonly limit: number | undefined;
+  /** The ID of the image that a reference names. */
+  readonly imageId: (reference: string) => string | undefined;
+}
+
+/** The containers that GET /containers/json shows, newest first. */
+export function chosenContainers(records: readonly ContainerRecord[], choice: Choice): readonly ContainerRecord[] {
+  const { filters } = choice;
+  for (const status of filters.get('status') ?? []) {
+    if (statuses.includes(status)) continue;
+    throw new BerthError('invalid', 'docker.filter-invalid', `invalid filter 'status=${status.slice(0, 40)}'`);
+  }
+  const limit = choice.limit !== undefined && choice.limit > 0 ? choice.limit : undefined;
+  const byState =
+    choice.all || limit !== undefined || ['status', 'exited', 'since', 'before'].some((n) => filters.has(n));
+  const newestFirst = records.toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+  return newestFirst
+    .filter((record) => byState || record.state === 'running' || record.state === 'restarting')
+    .filter((record) => matches(record, choice, newestFirst))
+    .slice(0, limit);
+}
+
+function matches(record: ContainerRecord, { filters, imageId }: Choice, records: readonly ContainerRecord[]): boolean {
+  const { config } = record;
+  const published = config.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
+  const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`);
+  return (
+    passes(filters, 'id', (value) => record.id.startsWith(value)) &&
+    passes(filters, 'name', (value) => nameMatches(config.name, value)) &&
+    passes(filters, 'status', (value) => stateWord[record.state] === value) &&
+    passes(filters, 'exited', (value) => record.state === 'exited' && `${record.exitCode ?? 0}` === value) &&
+    passes(filters, 'health', (value) => record.health === value) &&
+    passes(filters, 'ancestor', (value) => imageId(value) === config.imageId) &&
+    passes(filters, 'network', (value) => value === 'bridge') &&
+    passes(filters, 'volume', () => false) &&
+    passes(filters, 'is-task', (value) => (value === 'true') === (config.task !== undefined)) &&
+    passes(filters, 'publish', (value) => published.includes(withProtocol(value))) &&
+    passes(filters, 'expose', (value) => exposedPorts(record).includes(withProtocol(value))) &&
+    passes(filters, 'before', (value) => record.createdAtMs < createdAt(records, value)) &&
+    passes(filters, 'since', (value) => record.createdAtMs > createdAt(records, value)) &&
+    passesLabels(filters, config.labels)
+  );
+}
+
+/** A part of the name, or a regular expression in the few signs that people use (`^/web$`). */
+function nameMatches(name: string, value: string): boolean {
+  const anchoredStart = value.startsWith('^');
+  const anchoredEnd = value.endsWith('$');
+  const text = value.slice(anchoredStart ? 1 : 0, anchoredEnd ? -1 : undefined);
+  const plain = text.replace(/^\//, '');
+  if (anchoredStart && anchoredEnd) return name === plain;
+  if (anchoredStart) return name.startsWith(plain);
+  if (anchoredEnd) return name.endsWith(plain);
+  return `/${name}`.includes(text);
+}
+
+function createdAt(records: readonly ContainerRecord[], reference: string): number {
+  const record = records.find((one) => one.id.startsWith(reference) || one.config.name === reference);
+  if (record !== undefined) return record.createdAtMs;
+  throw new BerthError('not-found', 'docker.no-container', `No such container: ${reference.slice(0, 160)}`);
+}

@@ -1,0 +1,58 @@
+import type { ContainerRecord } from '../../container/engine.ts';
+import { exposedPorts } from './container-document.ts';
+import { endpointSettings, type NetworkView } from './container-network.ts';
+import { stateWord, statusText } from './container-status.ts';
+
+/** Bytes that a container wrote, and with its image's. */
+export interface ContainerSize {
+  readonly writtenBytes: number;
+  readonly rootBytes: number;
+}
+
+/** One entry of GET /containers/json (ContainerSummary). */
+export function containerSummary(
+  record: ContainerRecord,
+  view: { readonly network: NetworkView; readonly now: number; readonly size?: ContainerSize },
+): Readonly<Record<string, unknown>> {
+  const { config } = record;
+  return {
+    Id: record.id,
+    Names: [`/${config.name}`],
+    Image: config.image,
+    ImageID: config.imageId,
+    Command: config.args.map(quoted).join(' '),
+    Created: Math.floor(record.createdAtMs / 1000),
+    Ports: portList(record),
+    ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
+    Labels: config.labels,
+    State: stateWord[record.state],
+    Status: statusText(record, view.now),
+    HostConfig: { NetworkMode: 'bridge' },
+    NetworkSettings: { Networks: { bridge: endpointSettings(record, view.network) } },
+    Mounts: [],
+  };
+}
+
+/** As dockerd writes a command line: an argument with a space in quotes. */
+function quoted(argument: string): string {
+  return argument.includes(' ') ? `'${argument}'` : argument;
+}
+
+function portList(record: ContainerRecord): readonly Readonly<Record<string, unknown>>[] {
+  if (record.state !== 'running') return [];
+  const published = record.config.ports.map((port) => ({
+    IP: '0.0.0.0',
+    PrivatePort: port.containerPort,
+    PublicPort: port.hostPort,
+    Type: port.protocol,
+  }));
+  const names = new Set(record.config.ports.map((port) => `${port.containerPort}/${port.protocol}`));
+  const exposed = exposedPorts(record).filter((name) => !names.has(name));
+  return [
+    ...published,
+    ...exposed.map((name) => {
+      const [port = '', type = 'tcp'] = name.split('/');
+      return { PrivatePort: Number(port), Type: type };
+    }),
+  ];
+}

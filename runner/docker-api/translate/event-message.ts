@@ -1,0 +1,72 @@
+import type { ContainerRecord } from '../../container/engine.ts';
+
+/** An event before its time is known. */
+export interface EventContent {
+  readonly type: 'container' | 'image' | 'network' | 'daemon';
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** EventMessage of the Docker Engine API. */
+export type EventMessage = Readonly<Record<string, unknown>> & {
+  readonly Type: EventContent['type'];
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
+  readonly time: number;
+  readonly timeNano: number;
+};
+
+export function eventMessage({ type, action, id, attributes }: EventContent, atMs: number): EventMessage {
+  const legacy =
+    type === 'container' ? { status: action, id, from: attributes['image'] ?? '' } : { status: action, id };
+  return {
+    ...(type === 'network' || type === 'daemon' ? {} : legacy),
+    Type: type,
+    Action: action,
+    Actor: { ID: id, Attributes: attributes },
+    scope: 'local',
+    time: Math.floor(atMs / 1000),
+    // Nanoseconds are beyond what a double counts exactly; the last digits are zeros in effect.
+    timeNano: atMs * 1_000_000,
+  };
+}
+
+export function containerEvent(
+  record: ContainerRecord,
+  action: string,
+  attributes: Readonly<Record<string, string>> = {},
+): EventContent {
+  const { config } = record;
+  return {
+    type: 'container',
+    action,
+    id: record.id,
+    attributes: { ...config.labels, ...attributes, image: config.image, name: config.name },
+  };
+}
+
+/** What a change of a container's record means in Docker's events. */
+export function eventsOfChange(
+  before: ContainerRecord | undefined,
+  after: ContainerRecord | undefined,
+): readonly EventContent[] {
+  if (before === undefined) return after === undefined ? [] : [containerEvent(after, 'create')];
+  if (after === undefined) return [containerEvent(before, 'destroy')];
+  const events: EventContent[] = [];
+  if (before.config.name !== after.config.name) {
+    events.push(containerEvent(after, 'rename', { oldName: `/${before.config.name}` }));
+  }
+  if (after.state === 'running' && before.state !== 'running') events.push(containerEvent(after, 'start'));
+  if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
+    if (after.oomKilled) events.push(containerEvent(after, 'oom'));
+    events.push(containerEvent(after, 'die', { exitCode: `${after.exitCode ?? 0}` }));
+  }
+  if (before.state === 'running' && after.state === 'removing') {
+    events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
+  }
+  if (before.health !== after.health && after.health !== 'none' && after.state === 'running') {
+    if (after.health !== 'starting') events.push(containerEvent(after, `health_status: ${after.health}`));
+  }
+  return events;
+}

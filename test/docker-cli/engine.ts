@@ -1,0 +1,149 @@
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { startDockerd } from '../../bench/peer-dockerd.ts';
+import { NetworkNamespace } from '../network/namespace.ts';
+import { busyboxImage, dockerArchive } from '../support/image.ts';
+import { removeCgroups } from '../support/stage/containers.ts';
+import { Daemon } from '../support/stage/daemon.ts';
+import { run } from '../support/stage/command.ts';
+import { waitUntil } from '../support/stage/wait-until.ts';
+import type { Step } from './step.ts';
+
+const repository = join(import.meta.dirname, '..', '..');
+const START_MS = 60_000;
+
+export const dockerdIsInstalled = existsSync('/usr/sbin/dockerd');
+
+export interface Outcome {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A container engine that the stock client talks to, with the image `busybox:latest`. */
+export class EngineUnderTest implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+  readonly #directory: string;
+  readonly socketPath: string;
+
+  private constructor(stack: AsyncDisposableStack, directory: string, socketPath: string) {
+    this.#stack = stack;
+    this.#directory = directory;
+    this.socketPath = socketPath;
+  }
+
+  /** A standalone runner in a network namespace of its own; nothing of it is left afterwards. */
+  static async runner(): Promise<EngineUnderTest> {
+    await using stack = new AsyncDisposableStack();
+    const directory = await mkdtemp(join(tmpdir(), 'berth-cli-'));
+    stack.defer(() => rm(directory, { recursive: true, force: true }));
+    const namespace = stack.use(await NetworkNamespace.create());
+    const [dataRoot, socketPath] = [join(directory, 'data'), join(directory, 'socket')];
+    const cgroups = new AsyncDisposableStack();
+    stack.use(cgroups);
+    const daemon = stack.use(startRunner(namespace.name, dataRoot, socketPath, directory));
+    cgroups.defer(() => removeCgroups(instanceOf(dataRoot), AbortSignal.timeout(START_MS)));
+    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, socketPath);
+    await engine.#ready(daemon);
+    return new EngineUnderTest(stack.move(), directory, socketPath);
+  }
+
+  /** Debian's dockerd; undefined where it is not installed. */
+  static async dockerd(): Promise<EngineUnderTest | undefined> {
+    await using stack = new AsyncDisposableStack();
+    const directory = await mkdtemp(join(tmpdir(), 'berth-cli-'));
+    stack.defer(() => rm(directory, { recursive: true, force: true }));
+    const dockerd = await startDockerd();
+    if (dockerd === undefined) return undefined;
+    stack.use(dockerd);
+    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, dockerd.socket);
+    await engine.#ready(undefined);
+    return new EngineUnderTest(stack.move(), directory, dockerd.socket);
+  }
+
+  /** Runs the client to its end, or for as long as the step says. */
+  async run(step: Step): Promise<Outcome> {
+    const argv: [string, ...string[]] = ['docker', '-H', `unix://${this.socketPath}`, ...step.args];
+    const environment = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: this.#directory,
+      DOCKER_CLI_HINTS: 'false',
+      TERM: 'xterm',
+    };
+    if (step.terminal === true) return onTerminal(argv, environment);
+    const timeout = AbortSignal.timeout(60_000);
+    if (step.forMs !== undefined) return forAWhile(argv, environment, step.forMs);
+    const result = await run(argv, { environment, input: step.input ?? '', signal: timeout });
+    return { exit: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  async #ready(daemon: Daemon | undefined): Promise<void> {
+    const archive = join(this.#directory, 'busybox.tar');
+    await writeFile(archive, dockerArchive([busyboxImage({ reference: 'busybox:latest' })]));
+    const answers = async (): Promise<true> => {
+      daemon?.assertAlive();
+      const { exit, stderr } = await this.run({ args: ['version'] });
+      if (exit !== 0) throw new Error(stderr);
+      return true;
+    };
+    await waitUntil('the engine to answer', answers, { deadlineMs: START_MS, signal: AbortSignal.timeout(START_MS) });
+    const { exit, stderr } = await this.run({ args: ['load', '-q', '-i', archive] });
+    if (exit !== 0) throw new Error(`docker load: ${stderr}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Whatever a failed run left must not outlive the engine.
+    const { stdout } = await this.run({ args: ['ps', '-aq'] });
+    const ids = stdout.split('\n').filter((id) => id !== '');
+    if (ids.length > 0) await this.run({ args: ['rm', '-f', ...ids] });
+    await this.#stack.disposeAsync();
+  }
+}
+
+function startRunner(namespace: string, dataRoot: string, socketPath: string, directory: string): Daemon {
+  const argv: [string, ...string[]] = [
+    ...(['nsenter', `--net=/run/netns/${namespace}`, join(repository, 'bin', 'berth')] as const),
+    ...['runner', '--standalone', '--data-root', dataRoot, '--socket', socketPath],
+  ];
+  return new Daemon('runner', argv, join(directory, 'runner.log'), process.env);
+}
+
+function instanceOf(dataRoot: string): string {
+  using database = new DatabaseSync(join(dataRoot, 'runner.db'), { timeout: 1000 });
+  return String(database.prepare("select value from meta where key = 'instance'").get()?.['value']);
+}
+
+/** On a new pseudo-terminal, which python makes: node has none. */
+async function onTerminal(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<Outcome> {
+  const program =
+    'import pty, sys, os; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:], lambda f: os.read(f, 4096), lambda f: os.read(f, 0))))';
+  const child = spawn('python3', ['-c', program, ...argv], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
+  const output = collect(child.stdout);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { exit: code ?? 128, stdout: output(), stderr: '' };
+}
+
+async function forAWhile(argv: readonly string[], environment: NodeJS.ProcessEnv, ms: number): Promise<Outcome> {
+  const [program = '', ...args] = argv;
+  const child = spawn(program, args, {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: ms,
+    killSignal: 'SIGKILL',
+  });
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  await once(child, 'close');
+  return { exit: 0, stdout: stdout(), stderr: stderr() };
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (piece: string) => (text += piece));
+  return () => text;
+}

@@ -1,0 +1,29 @@
+/** One command of the transcript, and what must come of it. Times, ids and the like are normalised first. */
+export interface Step {
+  /** Arguments of `docker`. */
+  readonly args: readonly string[];
+  readonly input?: string;
+  /** Default 0. */
+  readonly exit?: number;
+  readonly stdout?: string | RegExp;
+  readonly stderr?: string | RegExp;
+  /** Run on a terminal of its own; both streams are then stdout. */
+  readonly terminal?: boolean;
+  /** Ended by SIGKILL after so long, for commands that follow; its exit code is then not looked at. */
+  readonly forMs?: number;
+  /** Why dockerd answers otherwise, and in what. What is not named is compared. */
+  readonly differs?: {
+    readonly why: string;
+    readonly in: readonly ('exit' | 'stdout' | 'stderr')[];
+  };
+}
+
+/** A step from words without spaces. */
+export function step(words: string, rest: Omit<Step, 'args'> = {}): Step {
+  return { args: words.split(' '), ...rest };
+}
+
+/** A step whose last argument is a script for `sh -c`. */
+export function script(words: string, text: string, rest: Omit<Step, 'args'> = {}): Step {
+  return { args: [...words.split(' '), 'sh', '-c', text], ...rest };
+}
