@@ -42,8 +42,8 @@ export const transcript: readonly Step[] = [
   step('run --rm -t busybox tty', { stdout: '/dev/pts/0\n' }),
   step('run --rm -it busybox tty', { terminal: true, stdout: '/dev/pts/0\n' }),
   step('run --rm -e ONE=1 -e TWO=zwei busybox env', {
-    stdout: /ONE=1[^]*TWO=zwei/,
-    differs: { why: 'the order of an environment has no meaning', in: ['stdout'] },
+    stdout: /^(?=[^]*ONE=1)(?=[^]*TWO=zwei)/,
+    differs: { why: 'the client sends the variables in any order', in: ['stdout'] },
   }),
   step('run --rm -w /tmp busybox pwd', { stdout: '/tmp\n' }),
   step('run --rm -u nobody busybox id -u', { stdout: '65534\n' }),
