@@ -37,7 +37,8 @@ export class RemoteProgram<Table extends CallTable<Table>> implements AsyncDispo
     ready.promise.catch(() => undefined); // a test that killed it may not ask any more
     this.ready = ready.promise;
     this.#exit = once(child, 'exit').then(() => {
-      const ended = new ProgramEnded(`${program.pathname} ended`);
+      const how = child.signalCode ?? child.exitCode;
+      const ended = new ProgramEnded(`${program.pathname} ended (${how})`);
       this.#ended = ended;
       ready.reject(ended);
       for (const { reject } of this.#waiting.values()) reject(ended);
