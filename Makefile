@@ -43,7 +43,8 @@ vm: setup-test build
 
 test: setup-test build check
 	@test/vm/build-image.sh
-	@vitest run
+	@vitest run --project unit --project system
+	@vitest run --project vm
 
 demo: build
 	@node --disable-warning=ExperimentalWarning scripts/demo.ts

@@ -11,8 +11,8 @@ beforeAll(async () => {
   const node = resolve(root, 'node_modules/.bin/node');
   const program = resolve(import.meta.dirname, 'guest.ts');
   const script = `cd ${root} && ${node} --disable-warning=ExperimentalWarning ${program}`;
-  // Emulated on two threads, a program of the guest has been seen to die by a signal, about once in ten boots: a second
-  // boot decides. What fails for a reason of ours fails in both.
+  // Under emulation a program of the guest has been seen to die by SIGSEGV on a busy host: a second boot decides. What
+  // fails for a reason of ours fails in both.
   const consoles: string[] = [];
   while (consoles.length < 2) {
     run = await runInMachine(script, { timeoutMs: 400_000 });

@@ -27,10 +27,11 @@ export async function runInMachine(script: string, options: { timeoutMs: number 
     join(exchange, 'guest.sh'),
     `export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run\n(${script}\n)\n/bin/busybox poweroff -f\n`,
   );
+  // One thread for both processors: with one each, just-in-time compiled programs of the guest died by SIGSEGV on a busy host.
   const qemu = spawn(
     'qemu-system-x86_64',
     [
-      ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '3G'],
+      ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', '3G'],
       ...['-nographic', '-no-reboot', '-nic', 'none', '-device', 'virtio-rng-pci'],
       ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initramfs.cpio.gz')],
       ...['-append', 'console=ttyS0 quiet panic=-1'],
@@ -50,13 +51,13 @@ export async function runInMachine(script: string, options: { timeoutMs: number 
   qemu.on('error', ended.reject).on('close', ended.resolve);
   const code = await ended.promise.finally(() => clearTimeout(timer));
   if (code !== 0) {
-    await rm(exchange, { recursive: true });
+    await rm(exchange, { recursive: true, force: true });
     throw new Error(`the virtual machine did not power off within ${options.timeoutMs} ms; its console:\n${output}`);
   }
   return {
     console: output,
     read: async (name) => readFile(join(exchange, name), 'utf8').catch(() => undefined),
-    [Symbol.asyncDispose]: () => rm(exchange, { recursive: true }),
+    [Symbol.asyncDispose]: () => rm(exchange, { recursive: true, force: true }),
   };
 }
 
