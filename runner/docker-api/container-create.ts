@@ -7,9 +7,10 @@ import { jsonBody, option, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
-import { containerConfigOf, discardWarnings } from './translate/container-config.ts';
+import { containerConfigOf } from './translate/container-config.ts';
+import { discardWarnings } from './translate/create/resources.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
-import { wantedPorts, type WantedPort } from './translate/published-ports.ts';
+import { wantedPorts, type WantedPort } from './translate/create/published-ports.ts';
 
 /** POST /containers/create */
 export async function createContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {

@@ -1,6 +1,7 @@
 import { API_VERSION, MIN_API_VERSION } from './api-version.ts';
 import { operationStates } from './routes.ts';
-import { configFields, hostConfigFields, type FieldEffect } from './translate/create-fields.ts';
+import type { FieldEffect } from './translate/create/field-effect.ts';
+import { configFields, hostConfigFields } from './translate/create-fields.ts';
 
 /** The text of docs/docker-api.md. */
 export function dockerApiReference(): string {
@@ -37,7 +38,7 @@ function fieldList(fields: Readonly<Record<string, FieldEffect>>): string[] {
 function effectText(effect: FieldEffect): string {
   switch (effect.kind) {
     case 'works':
-      return `works: ${effect.where}`;
+      return `works: ${effect.where} (${effect.test})`;
     case 'no-effect':
       return `taken, without effect: ${effect.why}`;
     case 'refused': {

@@ -24,9 +24,7 @@ const plan = encodePlan(
     {
       containerId: 'c',
       spec: dockerSpec('/x/c', ['sh', '-c', 'true', 'ü']),
-      lowerDirectories: ['/a', '/b'],
-      upperDirectory: '/u',
-      workDirectory: '/w',
+      root: { kind: 'overlay', lower: ['/a', '/b'], upper: '/u', work: '/w' },
       user: 'web:mail',
       additionalGroups: ['video'],
       links: [

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import type { RootFilesystem } from '../storage/root-filesystem.ts';
 
 /**
  * The container's end of a veth pair: addresses are IPv4 dotted quads. The host end is a port of the bridge in hairpin
@@ -23,10 +24,7 @@ export interface LinkSpec {
 export interface LaunchRequest {
   readonly containerId: string;
   readonly spec: RuntimeSpec;
-  /** Layer directories, lowest first; with upper and work they become the root by overlayfs. */
-  readonly lowerDirectories: readonly string[];
-  readonly upperDirectory: string;
-  readonly workDirectory: string;
+  readonly root: RootFilesystem;
   /**
    * User as the image or the caller wrote it (`name`, `uid`, `name:group`, `uid:gid`, empty for root): looked up in
    * /etc/passwd and /etc/group beneath the root by the launcher. It replaces `spec.process.user`.

@@ -17,9 +17,7 @@ function request(change: Partial<LaunchRequest> = {}): LaunchRequest {
   return {
     containerId: 'c'.repeat(64),
     spec: dockerSpec('/berth-x/c', ['true']),
-    lowerDirectories: ['/layers/low', '/layers/high'],
-    upperDirectory: '/c/upper',
-    workDirectory: '/c/work',
+    root: { kind: 'overlay', lower: ['/layers/low', '/layers/high'], upper: '/c/upper', work: '/c/work' },
     user: '',
     additionalGroups: [],
     links: [],
@@ -59,7 +57,9 @@ describe('planLaunch', () => {
     expect(() => planLaunch(request({ spec: joined }), options)).toThrow('joining the network namespace');
     const covered = { ...spec, mounts: [{ destination: '/proc/x', type: 'bind', source: '/tmp', options: ['bind'] }] };
     expect(() => planLaunch(request({ spec: covered }), options)).toThrow('must not be covered');
-    expect(() => planLaunch(request({ lowerDirectories: [] }), options)).toThrow('at least one layer');
+    expect(() =>
+      planLaunch(request({ root: { kind: 'overlay', lower: [], upper: '/u', work: '/w' } }), options),
+    ).toThrow('at least one layer');
   });
 
   test('only the first link with a gateway gets the default route', () => {

@@ -182,6 +182,13 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
   ];
 }
 
+function rootMount({ root, stateDirectory }: LaunchRequest): ContainerOperation {
+  if (root.kind === 'directory') throw unsupported('a root that is a directory');
+  if (root.lower.length === 0) throw invalid('an image has at least one layer');
+  const { upper, work } = root;
+  return { kind: 'overlay', mountPoint: stateDirectory, lower: root.lower.toReversed(), upper, work };
+}
+
 /**
  * The primitive operations that make this container, in the order in which they must happen. Device nodes come after
  * the mounts (one of which is /dev), masks after all that they might have to cover, network and names while the old root
@@ -193,16 +200,9 @@ export function planLaunch(request: LaunchRequest, options: PlanOptions): Launch
   const { spec } = request;
   const { namespaces, maskedPaths, readonlyPaths } = spec.linux;
   const has = (type: string): boolean => namespaces.some((namespace) => namespace.type === type);
-  if (request.lowerDirectories.length === 0) throw invalid('an image has at least one layer');
   const container: ContainerOperation[] = [
     ...(has('cgroup') ? [{ kind: 'cgroup-namespace' } satisfies ContainerOperation] : []),
-    {
-      kind: 'overlay',
-      mountPoint: request.stateDirectory,
-      lower: request.lowerDirectories.toReversed(),
-      upper: request.upperDirectory,
-      work: request.workDirectory,
-    },
+    rootMount(request),
     ...spec.mounts.map(mount),
     ...devices(spec),
     ...(spec.process.terminal ? [{ kind: 'console', mount: true } satisfies ContainerOperation] : []),

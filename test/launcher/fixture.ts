@@ -201,9 +201,12 @@ export class Laboratory implements AsyncDisposable {
     return {
       containerId,
       spec: change.spec?.(spec) ?? spec,
-      lowerDirectories: change.layer === undefined ? [this.rootfs] : [this.rootfs, join(container, 'layer')],
-      upperDirectory: join(container, 'upper'),
-      workDirectory: join(container, 'work'),
+      root: {
+        kind: 'overlay',
+        lower: change.layer === undefined ? [this.rootfs] : [this.rootfs, join(container, 'layer')],
+        upper: join(container, 'upper'),
+        work: join(container, 'work'),
+      },
       user: '',
       additionalGroups: [],
       links: [],
@@ -219,7 +222,7 @@ export class Laboratory implements AsyncDisposable {
     const request = await this.request(script, change);
     await using shim = await this.launcher.launch(request);
     const report = await shim.exit;
-    return { ...report, ...readLog(request.stateDirectory), request };
+    return { ...report, ...readLog(request.stateDirectory), request, upper: overlay(request).upper };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -234,6 +237,12 @@ export class Laboratory implements AsyncDisposable {
     await until(() => tryRemoveTree(this.directory));
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** The overlay that a request's root is, upon other layers when these are given. */
+export function overlay({ root }: LaunchRequest, lower?: readonly string[]) {
+  if (root.kind !== 'overlay') throw new Error('the root is no overlay');
+  return { ...root, lower: lower ?? root.lower };
 }
 
 function tryRemove(directory: string): boolean {

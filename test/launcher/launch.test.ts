@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { exists, isAlive, Laboratory, link, namespaceOf, readLog, until } from './fixture.ts';
+import { exists, isAlive, Laboratory, link, namespaceOf, overlay, readLog, until } from './fixture.ts';
 
 let laboratory: Laboratory;
 beforeAll(async () => {
@@ -64,7 +65,7 @@ test('layers lie over each other, and writes go to the upper directory alone', a
     },
   });
   expect(result.stdout).toBe('second\nnew\n');
-  expect(readdirSync(`${result.request.upperDirectory}/etc`).toSorted()).toEqual(['group', 'two']);
+  expect(readdirSync(join(result.upper, 'etc')).toSorted()).toEqual(['group', 'two']);
   expect(exists(`${laboratory.rootfs}/etc/group`)).toBe(true);
 });
 
@@ -77,7 +78,7 @@ test('three hundred layers', async () => {
     await mkdir(`${layer}/layer${index}`, { recursive: true });
     layers.push(layer);
   }
-  await using shim = await laboratory.launcher.launch({ ...request, lowerDirectories: layers });
+  await using shim = await laboratory.launcher.launch({ ...request, root: overlay(request, layers) });
   expect((await shim.exit).exitCode).toBe(0);
   expect(readLog(request.stateDirectory).stdout.trim()).toBe('300');
 });
@@ -113,8 +114,9 @@ test('a failure names operation, object and errno, and leaves nothing', async ()
     message: expect.stringContaining('find user nobody') as string,
   });
   expect(await attempt(['sh'], 'web:nogroup')).toMatchObject({ code: 'launch.user-unknown' });
-  const request = await laboratory.request('true', { request: { lowerDirectories: ['/nonexistent/layer'] } });
-  await expect(laboratory.launcher.launch(request)).rejects.toMatchObject({
+  const request = await laboratory.request('true');
+  const root = overlay(request, ['/nonexistent/layer']);
+  await expect(laboratory.launcher.launch({ ...request, root })).rejects.toMatchObject({
     code: 'launch.failed',
     message: expect.stringContaining('open layer /nonexistent/layer: ENOENT') as string,
   });
@@ -125,9 +127,9 @@ test('a failure of the child is told as such, though its links fail with it', as
   await laboratory.launcher.ensureBridge({ name: end.bridge, address: end.gateway, prefixLength: 24 });
   try {
     for (let round = 0; round < 20; round += 1) {
-      const change = { lowerDirectories: ['/nonexistent/layer'], links: [end] };
-      const request = await laboratory.request('true', { request: change });
-      await expect(laboratory.launcher.launch(request)).rejects.toThrow('open layer /nonexistent/layer');
+      const request = await laboratory.request('true', { request: { links: [end] } });
+      const root = overlay(request, ['/nonexistent/layer']);
+      await expect(laboratory.launcher.launch({ ...request, root })).rejects.toThrow('open layer /nonexistent/layer');
       const late = await laboratory.request('true', {
         spec: (spec) => ({ ...spec, linux: { ...spec.linux, sysctl: { 'net.nosuch': '1' } } }),
         request: { links: [end] },

@@ -1,5 +1,6 @@
 import { BerthError } from '#shared/errors.ts';
-import { configFields, hostConfigFields, type FieldEffect } from './create-fields.ts';
+import type { FieldEffect } from './create/field-effect.ts';
+import { configFields, hostConfigFields } from './create-fields.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

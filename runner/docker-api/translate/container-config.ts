@@ -1,8 +1,13 @@
-import { BerthError } from '#shared/errors.ts';
-import type { Healthcheck, PublishedPort, RestartPolicy } from '#shared/model/service.ts';
+import type { PublishedPort } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
 import { configFromImage } from '../../container/from-image.ts';
+import { healthcheckOf } from './create/healthcheck.ts';
+import { isolationOf } from './create/isolation.ts';
+import { mountsOf } from './create/mounts.ts';
+import { networkingOf } from './create/networking.ts';
+import { resourcesOf } from './create/resources.ts';
+import { restartPolicyOf } from './create/restart-policy.ts';
 import type { ConfigBody, CreateBody, HostConfigBody } from './create-request.ts';
 
 /** What a creation needs beside its body. */
@@ -14,8 +19,6 @@ export interface CreateContext {
   /** Every host port chosen. */
   readonly ports: readonly PublishedPort[];
 }
-
-const nanosecondsPerMs = 1_000_000;
 
 /**
  * The container that a checked body asks for.
@@ -39,7 +42,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       restart: restartPolicyOf(host),
       healthcheck: healthcheckOf(config.Healthcheck) ?? undefined,
     },
-    { name: context.name, publishGroup: context.publishGroup, hostname: config.Hostname ?? '' },
+    { name: context.name, publishGroup: context.publishGroup },
   );
   const image = context.image.config.config ?? {};
   return {
@@ -54,13 +57,11 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...(config.StopTimeout == null
       ? {}
       : { stopTimeoutMs: config.StopTimeout < 0 ? 86_400_000 : config.StopTimeout * 1000 }),
-    memoryBytes: host.Memory ?? 0,
-    pidsLimit: Math.max(0, host.PidsLimit ?? 0),
-    readonlyRootfs: host.ReadonlyRootfs ?? false,
-    noNewPrivileges: noNewPrivileges(host.SecurityOpt ?? []),
-    ...(host.ShmSize ? { shmBytes: host.ShmSize } : {}),
     additionalGroups: host.GroupAdd ?? [],
-    rlimits: (host.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ type: Name, soft: Soft, hard: Hard })),
+    ...isolationOf(host),
+    ...resourcesOf(host),
+    ...mountsOf(host),
+    ...networkingOf(config),
     autoRemove: host.AutoRemove ?? false,
     docker: {
       config: {
@@ -106,73 +107,4 @@ function exposed(ports: Readonly<Record<string, unknown>>): { ExposedPorts?: unk
 function environmentOf(own: readonly string[], image: readonly string[]): string[] {
   const names = new Set(own.map((entry) => entry.split('=', 1)[0]));
   return [...own, ...image.filter((entry) => !names.has(entry.split('=', 1)[0]))];
-}
-
-/** @throws BerthError `docker.restart-policy` with dockerd's texts */
-export function restartPolicyOf({ RestartPolicy: policy, AutoRemove: autoRemove }: HostConfigBody): RestartPolicy {
-  const name = policy?.Name || 'no';
-  const retries = policy?.MaximumRetryCount ?? 0;
-  if (autoRemove === true && name !== 'no') throw badPolicy("can't create 'AutoRemove' container with restart policy");
-  if (retries < 0) throw badPolicy('invalid restart policy: maximum retry count cannot be negative');
-  if (retries > 0 && name !== 'on-failure') {
-    throw badPolicy("invalid restart policy: maximum retry count can only be used with 'on-failure'");
-  }
-  switch (name) {
-    case 'no':
-    case 'always':
-    case 'unless-stopped':
-      return { kind: name };
-    case 'on-failure':
-      return retries === 0 ? { kind: name } : { kind: name, maxRetries: retries };
-    default:
-      throw badPolicy(
-        `invalid restart policy: unknown policy '${name.slice(0, 40)}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
-      );
-  }
-}
-
-function badPolicy(text: string): BerthError {
-  return new BerthError('invalid', 'docker.restart-policy', text);
-}
-
-/** Undefined: what the image says. */
-function healthcheckOf(check: ConfigBody['Healthcheck']): Healthcheck | 'disabled' | undefined {
-  const [form, ...rest] = check?.Test ?? [];
-  if (check === null || check === undefined || form === undefined) return undefined;
-  if (form === 'NONE') return 'disabled';
-  const ms = (value: number | null | undefined): number | undefined =>
-    value ? Math.max(1, Math.round(value / nanosecondsPerMs)) : undefined;
-  return {
-    command: form === 'CMD-SHELL' ? ['/bin/sh', '-c', rest.join(' ')] : rest,
-    intervalMs: ms(check.Interval) ?? 30_000,
-    timeoutMs: ms(check.Timeout) ?? 30_000,
-    startPeriodMs: ms(check.StartPeriod) ?? 0,
-    retries: check.Retries || 3,
-  };
-}
-
-function noNewPrivileges(options: readonly string[]): boolean {
-  let enabled = false;
-  for (const option of options) {
-    if (/^no-new-privileges([:=]true)?$/.test(option)) enabled = true;
-    else if (/^no-new-privileges[:=]false$/.test(option)) enabled = false;
-    else {
-      const text = `HostConfig.SecurityOpt: "${option.slice(0, 80)}" is not supported in this version`;
-      throw new BerthError('unsupported', 'docker.field-unsupported', text);
-    }
-  }
-  return enabled;
-}
-
-/** dockerd's warnings for limits that this host cannot enforce. */
-export function discardWarnings(config: ContainerConfig, controllers: readonly string[]): readonly string[] {
-  const warnings: string[] = [];
-  const tail = 'kernel does not support';
-  if (config.memoryBytes > 0 && !controllers.includes('memory')) {
-    warnings.push(`Your ${tail} memory limit capabilities or the cgroup is not mounted. Limitation discarded.`);
-  }
-  if (config.pidsLimit > 0 && !controllers.includes('pids')) {
-    warnings.push(`Your ${tail} pids limit capabilities or the cgroup is not mounted. PIDs limit discarded.`);
-  }
-  return warnings;
 }

@@ -1,4 +1,9 @@
 import type { ContainerConfig } from '../../container/config.ts';
+import { isolationDocument } from './create/isolation.ts';
+import { loggingDocument } from './create/logging.ts';
+import { mountsDocument } from './create/mounts.ts';
+import { networkingDocument } from './create/networking.ts';
+import { resourcesDocument } from './create/resources.ts';
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -8,18 +13,13 @@ export function hostConfigDocument(config: ContainerConfig): Document {
   return {
     ...defaults,
     ...Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== null)),
-    NetworkMode: 'bridge',
-    PortBindings: portBindings(config),
     RestartPolicy: restartPolicyDocument(config),
     AutoRemove: config.autoRemove ?? false,
-    ReadonlyRootfs: config.readonlyRootfs,
-    ShmSize: config.shmBytes,
-    Memory: config.memoryBytes,
-    PidsLimit: config.pidsLimit === 0 ? null : config.pidsLimit,
-    LogConfig: { Type: 'json-file', Config: {} },
-    Runtime: 'berth',
-    CgroupnsMode: 'private',
-    IpcMode: 'private',
+    ...isolationDocument(config),
+    ...resourcesDocument(config),
+    ...mountsDocument(config),
+    ...networkingDocument(config),
+    ...loggingDocument(),
   };
 }
 
@@ -76,14 +76,6 @@ const defaults: Document = {
   MaskedPaths: null,
   ReadonlyPaths: null,
 };
-
-function portBindings(config: ContainerConfig): Document {
-  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {};
-  for (const { containerPort, protocol, hostPort } of config.ports) {
-    (bindings[`${containerPort}/${protocol}`] ??= []).push({ HostIp: '', HostPort: `${hostPort}` });
-  }
-  return bindings;
-}
 
 function restartPolicyDocument({ restart }: ContainerConfig): Document {
   const retries = restart.kind === 'on-failure' ? (restart.maxRetries ?? 0) : 0;

@@ -1,6 +1,6 @@
 import { BerthError } from '#shared/errors.ts';
 import type { PublishedPort } from '#shared/model/service.ts';
-import type { HostConfigBody } from './create-request.ts';
+import type { HostConfigBody } from '../create-request.ts';
 
 /** A port to publish; without `hostPort` any free one. */
 export interface WantedPort {

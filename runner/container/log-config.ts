@@ -1,0 +1,2 @@
+/** Where a container's output is kept: a part of its config. */
+export const logShape = {};
