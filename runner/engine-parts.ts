@@ -62,7 +62,9 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
+  const network = upper.use(
+    await createNetwork({ database, launcher, instance, clock, onWarning: (text) => log.warn(text) }),
+  );
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
   const engine = upper.use(
@@ -78,7 +80,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
     ...{ instance, cgroup, images, network, engine, directory },
     async removeTraces() {
       await top.disposeAsync();
-      await removeNetwork({ launcher, instance });
+      await removeNetwork({ launcher, instance, database });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);
     },

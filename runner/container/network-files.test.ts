@@ -14,5 +14,5 @@ test.each(['', 'nameserver 127.0.0.1\n', 'nameserver ::1\n'])(
 );
 
 test('a container finds itself by name', () => {
-  expect(hostsFile('web', '172.30.0.2')).toMatch(/^172\.30\.0\.2\tweb$/m);
+  expect(hostsFile('web', ['172.30.0.2'])).toMatch(/^172\.30\.0\.2\tweb$/m);
 });

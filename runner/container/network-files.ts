@@ -1,5 +1,5 @@
-/** What /etc/hosts of a container says: localhost and its own name (moby libnetwork/etchosts). */
-export function hostsFile(hostname: string, address: string): string {
+/** What /etc/hosts of a container says: localhost, and its own name at each of its addresses (moby libnetwork/etchosts). */
+export function hostsFile(hostname: string, addresses: readonly string[]): string {
   return [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
@@ -7,7 +7,7 @@ export function hostsFile(hostname: string, address: string): string {
     'ff00::\tip6-mcastprefix',
     'ff02::1\tip6-allnodes',
     'ff02::2\tip6-allrouters',
-    `${address}\t${hostname}`,
+    ...addresses.map((address) => `${address}\t${hostname}`),
     '',
   ].join('\n');
 }
