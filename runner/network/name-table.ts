@@ -14,6 +14,8 @@ export interface NetworkNames {
   readonly networkName: string;
   /** The address that containers of this network ask at. */
   readonly gateway: string;
+  /** `172.18.0.0/16`: nobody else is answered at the gateway. */
+  readonly subnet: string;
   readonly endpoints: readonly NamedEndpoint[];
   /** Without a way out: names of the world are not forwarded either. */
   readonly internal: boolean;
