@@ -1,17 +1,15 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { BerthError } from '#shared/errors.ts';
 import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
-import { hostsFile, resolvConf } from './network-files.ts';
+import { legacyLinks, type LegacyLink } from './legacy-links.ts';
+import { writeNetworkFiles } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
 const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
-
-const hostResolvConf = '/etc/resolv.conf';
 
 /**
  * Gets a container what it needs (host ports, an address, its files) and starts its process. What a failure leaves is
@@ -37,12 +35,17 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);
   const link = await context.network.lease(id);
   context.store.update(id, { address: link.address });
-  writeReadable(paths.hostname, `${config.hostname}\n`);
-  writeReadable(paths.hosts, hostsFile(config.hostname, link.address));
-  writeReadable(paths.resolvConf, resolvConf(hostResolvers(), context.network.gateway));
+  const links = legacyLinks(record, (linked) => context.store.get(linked));
+  const { gateway } = context.network;
+  writeNetworkFiles(paths, config, {
+    place: { kind: 'own', endpoints: [{ address: link.address, gateway, hasNames: false }] },
+    hostGateway: gateway,
+    fallbackResolver: gateway,
+    links: links.map((one) => one.entry),
+  });
   return context.launcher.launch({
     containerId: id,
-    spec: runtimeSpec(config, {
+    spec: runtimeSpec(withLinks(config, links), {
       containerId: id,
       files: paths,
       cgroupsPath: `${context.cgroup.path}/${id}`,
@@ -62,19 +65,10 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   });
 }
 
-/** Not synced: each start writes these files anew, and nothing reads them before it has. */
-function writeReadable(path: string, text: string): void {
-  writeFileSync(path, text);
-  chmodSync(path, 0o644); // whatever the umask
-}
-
-/** The host's /etc/resolv.conf, empty when it has none. */
-function hostResolvers(): string {
-  try {
-    return readFileSync(hostResolvConf, 'utf8');
-  } catch {
-    return '';
-  }
+/** What a link says of the linked container comes before the container's own variables. */
+function withLinks(config: StoredContainer['config'], links: readonly LegacyLink[]): StoredContainer['config'] {
+  if (links.length === 0) return config;
+  return { ...config, environment: [...links.flatMap((one) => one.environment), ...config.environment] };
 }
 
 export function unknownImage(reference: string): BerthError {

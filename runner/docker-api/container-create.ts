@@ -4,6 +4,7 @@ import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { PublishedPort } from '#shared/model/service.ts';
 import { json, type Answer } from './answer.ts';
 import { jsonBody, option, type ApiRequest } from './api-request.ts';
+import { requireLinks } from './container-links.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
@@ -23,7 +24,8 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const ports = await Promise.all(wantedPorts(hostConfig ?? {}, exposed).map(chosenPort));
-  const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports });
+  const legacyLinks = requireLinks(context, hostConfig ?? {});
+  const wanted = { ...containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports }), legacyLinks };
   const controllers = context.view().facts.controllers;
   try {
     const { id } = await context.engine.create(wanted);

@@ -4,6 +4,7 @@ import type { ContainerConfig } from '../../container/config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
 import { isolationOf } from './create/isolation.ts';
+import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
 import { networkingOf } from './create/networking.ts';
 import { resourcesOf } from './create/resources.ts';
@@ -62,6 +63,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...resourcesOf(host),
     ...mountsOf(host),
     ...networkingOf(config),
+    ...namesOf(config, host),
     autoRemove: host.AutoRemove ?? false,
     docker: {
       config: {

@@ -18,6 +18,8 @@ interface IndexedNetwork {
   readonly network: NetworkNames;
   readonly subnet: Subnet | undefined;
   readonly addressesOf: ReadonlyMap<string, readonly string[]>;
+  /** By the container that knows them. */
+  readonly linksOf: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
   readonly nameOf: ReadonlyMap<string, string>;
   readonly containerAt: ReadonlyMap<string, string>;
 }
@@ -47,7 +49,9 @@ export class NameIndex {
     return {
       containerId,
       reachesOutside: networks.some(({ network }) => !network.internal),
-      addresses: (name) => firstOf(networks, (one) => addressesIn(one, name)),
+      addresses: (name) =>
+        firstOf(networks, (one) => (containerId === undefined ? undefined : one.linksOf.get(containerId)?.get(name))) ??
+        firstOf(networks, (one) => addressesIn(one, name)),
       nameAt: (address) => firstOf(networks, (one) => one.nameOf.get(address)),
     };
   }
@@ -72,17 +76,25 @@ function addressesIn({ network, addressesOf }: IndexedNetwork, name: string): re
 
 function indexed(network: NetworkNames): IndexedNetwork {
   const addressesOf = new Map<string, string[]>();
+  const linksOf = new Map<string, Map<string, string[]>>();
   const nameOf = new Map<string, string>();
   const containerAt = new Map<string, string>();
-  for (const { names, address, containerId } of network.endpoints) {
+  for (const { names, address, containerId, onlyFor } of network.endpoints) {
     containerAt.set(address, containerId);
+    const links = onlyFor === undefined ? undefined : (linksOf.get(onlyFor) ?? new Map<string, string[]>());
+    if (onlyFor !== undefined && links !== undefined) linksOf.set(onlyFor, links);
     const [first] = names;
-    if (first !== undefined) nameOf.set(address, `${first}.${network.networkName}`);
-    for (const name of new Set(names.map((one) => one.toLowerCase()))) {
-      addressesOf.set(name, [...(addressesOf.get(name) ?? []), address]);
-    }
+    if (links === undefined && first !== undefined) nameOf.set(address, `${first}.${network.networkName}`);
+    addNames(links ?? addressesOf, names, address);
   }
-  return { network, subnet: parseSubnet(network.subnet), addressesOf, nameOf, containerAt };
+  return { network, subnet: parseSubnet(network.subnet), addressesOf, linksOf, nameOf, containerAt };
+}
+
+function addNames(table: Map<string, string[]>, names: readonly string[], address: string): void {
+  for (const name of new Set(names.map((one) => one.toLowerCase()))) {
+    const known = table.get(name) ?? [];
+    if (!known.includes(address)) table.set(name, [...known, address]);
+  }
 }
 
 function contains(subnet: Subnet | undefined, address: string): boolean {

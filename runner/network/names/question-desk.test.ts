@@ -15,6 +15,7 @@ const shop: NetworkNames = {
     { networkId: 'shop', containerId: 'a', names: ['web-1', 'Web'], address: '10.1.0.2' },
     { networkId: 'shop', containerId: 'b', names: ['web-2', 'web'], address: '10.1.0.3' },
     { networkId: 'shop', containerId: 'c', names: ['both'], address: '10.1.0.4' },
+    { networkId: 'shop', containerId: 'b', names: ['peer', 'web'], address: '10.1.0.3', onlyFor: 'c' },
   ],
 };
 const vault: NetworkNames = {
@@ -77,6 +78,12 @@ test('an asker knows the names of its own networks, at whichever gateway it asks
   expect(await ask('store', { from: '10.1.0.4' })).toEqual({ code: 0, data: ['10.2.0.5'] });
   expect(await ask('both', { from: '10.1.0.4' })).toEqual({ code: 0, data: ['10.1.0.4'] });
   expect(await ask('both', { from: '10.2.0.4', at: 'vault' })).toEqual({ code: 0, data: ['10.2.0.4'] });
+});
+
+test('a link is known to its container alone, before what others call by that name', async () => {
+  expect(await ask('peer', { from: '10.1.0.4' })).toEqual({ code: 0, data: ['10.1.0.3'] });
+  expect(await ask('web', { from: '10.1.0.4' })).toEqual({ code: 0, data: ['10.1.0.3'] });
+  expect(await ask('peer')).toEqual({ code: 2, data: [] });
 });
 
 test('a stranger to the network is not answered at all', async () => {

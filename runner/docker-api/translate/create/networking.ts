@@ -1,6 +1,7 @@
 import type { ContainerConfig } from '../../../container/config.ts';
 import type { NetworkConfig } from '../../../container/network-config.ts';
 import type { ConfigBody } from '../create-request.ts';
+import { linksDocument } from './names.ts';
 
 /** What a creation says of names and networks; ports, which may have to be found first, are the caller's. */
 export function networkingOf(config: ConfigBody): Partial<NetworkConfig> {
@@ -9,7 +10,7 @@ export function networkingOf(config: ConfigBody): Partial<NetworkConfig> {
 
 /** The same as inspect tells it. */
 export function networkingDocument(config: ContainerConfig): Readonly<Record<string, unknown>> {
-  return { NetworkMode: 'bridge', PortBindings: portBindings(config) };
+  return { NetworkMode: 'bridge', PortBindings: portBindings(config), Links: linksDocument(config) };
 }
 
 function portBindings(config: ContainerConfig): Readonly<Record<string, unknown>> {
