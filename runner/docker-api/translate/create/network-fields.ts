@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { refused, transcript, works, type FieldEffects } from './field-effect.ts';
 
 const bridgeOnly = 'containers are on the bridge network in this version';
-const namesTest = 'test/network/names.test.ts';
+const namesTest = 'test/network/container-names.test.ts';
 
 /** Names, networks and published ports. */
 export const networkConfigFields: FieldEffects = {
