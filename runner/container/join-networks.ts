@@ -1,17 +1,15 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { RuntimeNamespace } from '#shared/oci/runtime-spec.ts';
 import type { LinkSpec } from '../launcher/launcher.ts';
+import { isPredefined } from '../network/network-record.ts';
 import type { BoundPort, NetworkLink } from '../network/network.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
 import { gatewayLink, isEndpointOf, launchLink, launchLinks } from './links.ts';
-import { hostsFile, resolvConf } from './network-files.ts';
+import { legacyLinks } from './legacy-links.ts';
 import type { EndpointConfig } from './network-config.ts';
+import { writeNetworkFiles, type FileEndpoint, type NetworkPlace } from './network-files.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { StoredContainer } from './state.ts';
-
-const hostResolvConf = '/etc/resolv.conf';
-const hostHosts = '/etc/hosts';
 
 /** What a launch needs to put a container where its config says. */
 export interface JoinedNetworks {
@@ -19,6 +17,8 @@ export interface JoinedNetworks {
   /** Empty: the host's. */
   readonly namespaces: readonly RuntimeNamespace[];
   readonly files: Pick<ContainerPaths, 'hostname' | 'hosts' | 'resolvConf'>;
+  /** What linked containers of the default network are known by. */
+  readonly environment: readonly string[];
 }
 
 /**
@@ -31,8 +31,8 @@ export async function joinNetworks(context: EngineContext, record: StoredContain
   const { networkNamespace: namespace } = record.config;
   switch (namespace.kind) {
     case 'host':
-      writeFiles(context, record, readHostFile(hostHosts), readHostFile(hostResolvConf));
-      return { links: [], namespaces: [], files: pathsOf(context, record.id) };
+      writeFiles(context, record, { kind: 'host' });
+      return { links: [], namespaces: [], files: pathsOf(context, record.id), environment: [] };
     case 'container':
       return joinContainer(context, record, namespace.id);
     case 'own':
@@ -57,27 +57,22 @@ function joinContainer(context: EngineContext, { id }: StoredContainer, otherId:
     throw new BerthError('conflict', 'network.container-not-running', text);
   }
   const path = `/proc/${other.pid}/ns/net`;
-  return { links: [], namespaces: [{ type: 'network', path }], files: pathsOf(context, other.id) };
+  return { links: [], namespaces: [{ type: 'network', path }], files: pathsOf(context, other.id), environment: [] };
 }
 
 async function joinOwn(context: EngineContext, record: StoredContainer): Promise<JoinedNetworks> {
   const { config, id } = record;
-  const { network, store } = context;
+  const { store } = context;
   await leaveOthers(context, record);
   const links = await settingUp(() => leaseAll(context, id, config.endpoints));
   const published = await reservePorts(context, record, links);
   store.update(id, { address: primaryAddress(config.endpoints, links), links, published });
-  const addresses = links.map(({ address }) => address);
-  writeFiles(
-    context,
-    record,
-    hostsFile(config.hostname, addresses),
-    resolvConf(readHostFile(hostResolvConf), network.gateway),
-  );
+  const environment = writeFiles(context, store.require(id), ownPlace(config.endpoints, links));
   return {
     links: launchLinks(config.endpoints, links),
     namespaces: [{ type: 'network' }],
     files: pathsOf(context, id),
+    environment,
   };
 }
 
@@ -160,24 +155,31 @@ async function settingUp<Result>(act: () => Promise<Result>): Promise<Result> {
   }
 }
 
-function writeFiles(context: EngineContext, { id, config }: StoredContainer, hosts: string, resolvers: string): void {
-  const paths = pathsOf(context, id);
-  writeReadable(paths.hostname, `${config.hostname}\n`);
-  writeReadable(paths.hosts, hosts);
-  writeReadable(paths.resolvConf, resolvers);
+/** The link by which the container reaches the world goes first. */
+function ownPlace(endpoints: readonly EndpointConfig[], links: readonly NetworkLink[]): NetworkPlace {
+  const leading = gatewayLink(endpoints, links);
+  const ordered = links.toSorted((a, b) => Number(b === leading) - Number(a === leading));
+  const entries = ordered.map(({ address, gateway, networkName }): FileEndpoint => ({
+    ...{ address, gateway },
+    hasNames: !isPredefined(networkName),
+  }));
+  return { kind: 'own', endpoints: entries };
 }
 
-/** Not synced: each start writes these files anew, and nothing reads them before it has. */
-function writeReadable(path: string, text: string): void {
-  writeFileSync(path, text);
-  chmodSync(path, 0o644); // whatever the umask
+/** Writes a running container's files anew, after its networks have changed. */
+export function rewriteFiles(context: EngineContext, record: StoredContainer): void {
+  writeFiles(context, record, ownPlace(record.config.endpoints, record.links ?? []));
 }
 
-/** A file of the host, empty when it has none. */
-function readHostFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+/** @returns what the links add to the environment */
+function writeFiles(context: EngineContext, record: StoredContainer, place: NetworkPlace): readonly string[] {
+  const links = legacyLinks(record, (linked) => context.store.get(linked));
+  const { gateway } = context.network;
+  writeNetworkFiles(pathsOf(context, record.id), record.config, {
+    place,
+    hostGateway: gateway,
+    fallbackResolver: gateway,
+    links: links.map(({ entry }) => entry),
+  });
+  return links.flatMap(({ environment }) => environment);
 }

@@ -31,19 +31,22 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
-  const { links, namespaces, files } = await joinNetworks(context, record);
+  const { links, namespaces, files, environment } = await joinNetworks(context, record);
   return context.launcher.launch({
     containerId: id,
-    spec: runtimeSpec(config, {
-      containerId: id,
-      files,
-      networkNamespaces: namespaces,
-      cgroupsPath: `${context.cgroup.path}/${id}`,
-      controllers: context.cgroup.controllers,
-      architecture: context.architecture,
-      kernel: context.kernel,
-      hostMaskedPaths: context.hostMaskedPaths,
-    }),
+    spec: runtimeSpec(
+      { ...config, environment: [...environment, ...config.environment] },
+      {
+        containerId: id,
+        files,
+        networkNamespaces: namespaces,
+        cgroupsPath: `${context.cgroup.path}/${id}`,
+        controllers: context.cgroup.controllers,
+        architecture: context.architecture,
+        kernel: context.kernel,
+        hostMaskedPaths: context.hostMaskedPaths,
+      },
+    ),
     root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },
     user: config.user,
     additionalGroups: config.additionalGroups,

@@ -26,10 +26,25 @@ export const endpointConfig = z.object({
   gatewayPriority: z.int().default(0),
 });
 export type EndpointConfig = z.infer<typeof endpointConfig>;
+/** How a container is named beside its host name, and where it asks for the names of others. */
+const namesShape = {
+  domainname: z.string().default(''),
+  /** Resolvers in place of the host's, as addresses. */
+  dns: z.array(z.string()).default([]),
+  /** In place of the host's search domains; `.` alone for none. */
+  dnsSearch: z.array(z.string()).default([]),
+  /** In place of the host's options (resolv.conf(5)). */
+  dnsOptions: z.array(z.string()).default([]),
+  /** `NAME:ADDRESS`; the address may be `host-gateway`. */
+  extraHosts: z.array(z.string()).default([]),
+  /** Other containers of the default bridge by names that only this one knows; `name` is what they were called then. */
+  legacyLinks: z.array(z.object({ containerId: z.string(), name: z.string(), alias: z.string() })).default([]),
+};
 
 /** A container's names, networks and ports: a part of its config. */
 export const networkShape = {
   hostname: z.string(),
+  ...namesShape,
   ports: z.array(portRequest),
   /** Containers with the same group share published ports, balanced; others collide. A service's id, or the container's. */
   publishGroup: z.string(),

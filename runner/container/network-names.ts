@@ -6,7 +6,6 @@ import { isEndpointOf } from './links.ts';
 
 /**
  * What containers are called on each user-defined network, for its resolver. On the default network nobody has a name.
- * A name that a link gives another container is known on the whole network, which is more than Docker does.
  */
 export function networkNames(
   networks: readonly NetworkRecord[],
@@ -15,13 +14,14 @@ export function networkNames(
   return networks.flatMap((network): readonly NetworkNames[] => {
     if (network.kind !== 'bridge' || isPredefined(network.name)) return [];
     const { id, name, gateway, subnet, internal } = network;
-    const linked = linkedNames(id, records);
-    const endpoints = records.flatMap((record): readonly NamedEndpoint[] => {
+    const on = records.flatMap((record) => {
       const link = record.links?.find(({ networkId }) => networkId === id);
-      if (link === undefined || record.state !== 'running') return [];
-      const names = new Set([...endpointNames(record, link), ...(linked.get(record.id) ?? [])]);
-      return [{ networkId: id, containerId: record.id, names: [...names], address: link.address }];
+      return link === undefined || record.state !== 'running' ? [] : [{ record, link }];
     });
+    const endpoints = on.flatMap(({ record, link }): readonly NamedEndpoint[] => [
+      { networkId: id, containerId: record.id, names: endpointNames(record, link), address: link.address },
+      ...linkedNames(record, link, on),
+    ]);
     return [{ networkId: id, networkName: name, gateway, subnet, endpoints, internal }];
   });
 }
@@ -37,18 +37,25 @@ export function endpointNames(
   return [...new Set([config.name, ...aliases, id.slice(0, 12), ...hostname])];
 }
 
-/** `CONTAINER:NAME` of the links on a network, by the linked container's id. */
-function linkedNames(networkId: string, records: readonly ContainerRecord[]): ReadonlyMap<string, readonly string[]> {
-  const names = new Map<string, string[]>();
-  for (const { config } of records) {
-    for (const endpoint of config.endpoints) {
-      if (endpoint.network !== networkId) continue;
-      for (const link of endpoint.links) {
-        const [reference = '', name = reference] = link.split(':');
-        const target = records.find((one) => one.config.name === reference || one.id.startsWith(reference));
-        if (target !== undefined && name !== '') names.set(target.id, [...(names.get(target.id) ?? []), name]);
-      }
-    }
-  }
-  return names;
+interface Member {
+  readonly record: ContainerRecord;
+  readonly link: NetworkLink;
+}
+
+/** `CONTAINER:NAME` of a container's links on a network: names that it alone knows. */
+function linkedNames(
+  { id, config }: ContainerRecord,
+  link: NetworkLink,
+  members: readonly Member[],
+): readonly NamedEndpoint[] {
+  const endpoint = config.endpoints.find((one) => isEndpointOf(one, link));
+  return (endpoint?.links ?? []).flatMap((text) => {
+    const [reference = '', name = reference] = text.split(':');
+    const target = members.find(
+      ({ record }) => record.config.name === reference || (reference.length > 2 && record.id.startsWith(reference)),
+    );
+    if (target === undefined || name === '') return [];
+    const { networkId, address } = target.link;
+    return [{ networkId, containerId: target.record.id, names: [name], address, onlyFor: id }];
+  });
 }

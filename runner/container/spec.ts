@@ -55,6 +55,7 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     },
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
+    ...(config.domainname === '' ? {} : { domainname: config.domainname }),
     mounts: [...defaultMounts(config.shmBytes), ...fileMounts(context.files)],
     annotations: {},
     linux: {

@@ -2,6 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { isBerthError } from '#shared/errors.ts';
 import { json, type Answer } from './answer.ts';
 import { atLeast, jsonBody, option, type ApiRequest } from './api-request.ts';
+import { requireLinks } from './container-links.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
@@ -23,7 +24,8 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const networking = networkingOf(context, request, body, exposed);
-  const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, networking });
+  const legacyLinks = requireLinks(context, hostConfig ?? {});
+  const wanted = { ...containerConfigOf(body, { name, publishGroup: randomUUID(), image, networking }), legacyLinks };
   const controllers = context.view().facts.controllers;
   try {
     const { id } = await context.engine.create(wanted);

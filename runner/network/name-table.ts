@@ -6,6 +6,8 @@ export interface NamedEndpoint {
   readonly names: readonly string[];
   /** Dotted quad. */
   readonly address: string;
+  /** The id of the one container that knows these names (its links); absent: all of the network. */
+  readonly onlyFor?: string | undefined;
 }
 
 /** What a network's resolver answers from: complete, whatever was known before. */

@@ -4,6 +4,7 @@ import type { NetworkConfig } from '../../container/network-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
 import { isolationOf } from './create/isolation.ts';
+import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
 import { resourcesOf } from './create/resources.ts';
 import { restartPolicyOf } from './create/restart-policy.ts';
@@ -60,6 +61,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...isolationOf(host),
     ...resourcesOf(host),
     ...mountsOf(host),
+    ...namesOf(config, host),
     ...(config.Hostname ? { hostname: config.Hostname } : {}),
     ...context.networking,
     autoRemove: host.AutoRemove ?? false,

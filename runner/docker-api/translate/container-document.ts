@@ -88,7 +88,7 @@ function configDocument(config: ContainerConfig): Document {
   const asked = config.docker?.config ?? {};
   return {
     Hostname: config.hostname,
-    Domainname: '',
+    Domainname: config.domainname,
     User: config.user,
     AttachStdin: asked['AttachStdin'] ?? false,
     AttachStdout: asked['AttachStdout'] ?? false,

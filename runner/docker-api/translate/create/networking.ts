@@ -1,5 +1,6 @@
 import type { ContainerConfig } from '../../../container/config.ts';
 import { DEFAULT_NETWORK } from '../../../network/network-record.ts';
+import { linksDocument } from './names.ts';
 
 /** What a creation says of networks and ports as inspect tells it: what was asked for, else what is published. */
 export function networkingDocument(config: ContainerConfig): Readonly<Record<string, unknown>> {
@@ -7,6 +8,7 @@ export function networkingDocument(config: ContainerConfig): Readonly<Record<str
   return {
     NetworkMode: networkModeOf(config),
     PortBindings: typeof asked === 'object' && asked !== null ? asked : portBindings(config),
+    Links: linksDocument(config),
   };
 }
 
