@@ -2,6 +2,7 @@ import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { RuntimeNamespace } from '#shared/oci/runtime-spec.ts';
 import type { LinkSpec } from '../launcher/launcher.ts';
 import { isPredefined } from '../network/network-record.ts';
+import { combinedId } from '../network/combined-id.ts';
 import type { BoundPort, NetworkLink } from '../network/network.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
 import { gatewayLink, isEndpointOf, launchLink, launchLinks } from './links.ts';
@@ -132,7 +133,16 @@ async function reservePorts(
   const at = network.find(leading.networkId);
   const hostAddress = at?.kind === 'bridge' ? at.hostAddress : '0.0.0.0';
   const wanted = config.ports.map((port) => ({ ...port, hostAddress: port.hostAddress ?? hostAddress }));
-  return network.reserve(id, config.publishGroup, wanted);
+  return settingUp(async () => {
+    try {
+      return await network.reserve(id, config.publishGroup, wanted);
+    } catch (error) {
+      if (!isBerthError(error) || error.code !== 'port.address-unknown') throw error;
+      const endpoint = `${config.name} (${combinedId(id, leading.networkId)})`;
+      const text = `driver failed programming external connectivity on endpoint ${endpoint}: ${error.message}`;
+      throw new BerthError(error.kind, error.code, text, { cause: error });
+    }
+  });
 }
 
 /** The address by which the container is known where it has room for one only. */
@@ -143,11 +153,12 @@ export function primaryAddress(
   return (gatewayLink(endpoints, links) ?? links[0])?.address;
 }
 
+/** A refusal in dockerd's words; a port that is taken has a text of its own. */
 async function settingUp<Result>(act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();
   } catch (error) {
-    if (!isBerthError(error)) throw error;
+    if (!isBerthError(error) || error.code === 'port.taken') throw error;
     throw new BerthError(error.kind, error.code, `failed to set up container networking: ${error.message}`, {
       cause: error,
       ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
