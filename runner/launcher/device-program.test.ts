@@ -88,6 +88,12 @@ test("Docker's devices: any node may be made, only the harmless opened", () => {
   expect(may('c', 136, 77, 7)).toBe(1);
 });
 
+test('a rule for every device ends the program, since the kernel refuses instructions that nothing reaches', () => {
+  const open = deviceProgram([{ allow: false }, { allow: true, access: 'rwm' }]);
+  expect(run(open, { type: 'b', major: 8, minor: 0, bits: 7 })).toBe(1);
+  expect(deviceProgram([{ allow: false }, { allow: true }, { allow: true, type: 'c', major: 1 }])).toEqual(open);
+});
+
 test('rules that are no allow list are refused', () => {
   for (const rules of [[], [{ allow: true }], [{ allow: false, major: 1 }], [{ allow: false }, { allow: false }]]) {
     expect(() => deviceProgram(rules)).toThrow('device rules');

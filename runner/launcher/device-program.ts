@@ -81,6 +81,10 @@ function grant(rule: DeviceRule): readonly Buffer[] {
   return [...tests.map((test, at) => test(tests.length - 1 - at + body.length)), ...body];
 }
 
+function isUnconditional({ type, major, minor, access = 'rwm' }: DeviceRule): boolean {
+  return type === undefined && major === undefined && minor === undefined && accessMask(access) === allAccess;
+}
+
 function invalid(what: string): BerthError {
   return new BerthError('invalid', 'launch.invalid', `plan launch: ${what}`);
 }
@@ -98,5 +102,9 @@ export function deviceProgram(rules: readonly DeviceRule[]): Buffer {
     const what = 'plan launch: device rules other than "deny all, then allow some" are not supported';
     throw new BerthError('unsupported', 'launch.unsupported', what);
   }
+  // The kernel refuses a program with instructions that nothing reaches.
+  const everything = grants.findIndex(isUnconditional);
+  if (everything >= 0)
+    return Buffer.concat([...prologue, ...grants.slice(0, everything).flatMap(grant), ...answer(true)]);
   return Buffer.concat([...prologue, ...grants.flatMap(grant), ...answer(false)]);
 }
