@@ -195,6 +195,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       }),
       cwd: request.cwd || config.workingDirectory || '/',
       user: request.user || config.user,
+      additionalGroups: config.additionalGroups,
     });
   }
 

@@ -12,6 +12,7 @@ import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
+import type { IsolationDefaults } from './isolation.ts';
 import type { Clock, EngineLog } from './engine-context.ts';
 import { ContainerStore } from './state.ts';
 
@@ -24,6 +25,7 @@ export interface EngineOptions {
   readonly directory: string;
   /** The runner's subtree (`prepareCgroupTree`). */
   readonly cgroup: CgroupTree;
+  readonly isolation: IsolationDefaults;
   readonly clock: Clock;
   readonly log: EngineLog;
 }

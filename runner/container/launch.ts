@@ -4,6 +4,7 @@ import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { isolationContext } from './isolation.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
@@ -24,6 +25,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   const paths = pathsOf(context, id);
   const image = context.images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
+  const isolation = isolationContext(context, config);
   for (const limit of discardedLimits(config, context.cgroup.controllers)) {
     context.log(
       'warn',
@@ -50,6 +52,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
       architecture: context.architecture,
       kernel: context.kernel,
       hostMaskedPaths: context.hostMaskedPaths,
+      isolation,
     }),
     root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },
     user: config.user,

@@ -8,6 +8,7 @@ import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
 import { containerConfigOf } from './translate/container-config.ts';
+import { isolationWarnings } from './translate/create/isolation.ts';
 import { discardWarnings } from './translate/create/resources.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
 import { wantedPorts, type WantedPort } from './translate/create/published-ports.ts';
@@ -23,11 +24,20 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const ports = await Promise.all(wantedPorts(hostConfig ?? {}, exposed).map(chosenPort));
-  const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports });
+  const wanted = containerConfigOf(body, {
+    name,
+    publishGroup: randomUUID(),
+    image,
+    ports,
+    isolation: context.isolation,
+  });
   const controllers = context.view().facts.controllers;
   try {
     const { id } = await context.engine.create(wanted);
-    return json({ Id: id, Warnings: discardWarnings(wanted, controllers) }, 201);
+    return json(
+      { Id: id, Warnings: [...discardWarnings(wanted, controllers), ...isolationWarnings(hostConfig ?? {})] },
+      201,
+    );
   } catch (error) {
     const holder = context.engine.find(name);
     if (isBerthError(error) && error.code === 'container.name-taken' && holder !== undefined) {

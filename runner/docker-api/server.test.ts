@@ -53,6 +53,7 @@ const host: DockerApiHost = {
   network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
+  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
   clock: () => 0,
 };
 

@@ -3,7 +3,7 @@ import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
-import { isolationOf } from './create/isolation.ts';
+import { isolationOf, type IsolationHost } from './create/isolation.ts';
 import { mountsOf } from './create/mounts.ts';
 import { networkingOf } from './create/networking.ts';
 import { resourcesOf } from './create/resources.ts';
@@ -18,6 +18,7 @@ export interface CreateContext {
   readonly image: { readonly id: string; readonly config: ImageConfig };
   /** Every host port chosen. */
   readonly ports: readonly PublishedPort[];
+  readonly isolation: IsolationHost;
 }
 
 /**
@@ -58,7 +59,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       ? {}
       : { stopTimeoutMs: config.StopTimeout < 0 ? 86_400_000 : config.StopTimeout * 1000 }),
     additionalGroups: host.GroupAdd ?? [],
-    ...isolationOf(host),
+    ...isolationOf(config, host, context.isolation),
     ...resourcesOf(host),
     ...mountsOf(host),
     ...networkingOf(config),

@@ -1,6 +1,7 @@
 import type { HostFacts } from '#shared/model/host.ts';
 import { BERTH_VERSION } from '#shared/version.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
+import { runtimes } from './create/isolation.ts';
 import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
 
 /** What the answers about this host are made of. */
@@ -79,7 +80,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: BERTH_VERSION,
-    Runtimes: { berth: { path: 'berth-launcher' } },
+    Runtimes: Object.fromEntries(runtimes.map((name) => [name, { path: 'berth-launcher' }])),
     DefaultRuntime: 'berth',
     Swarm: { NodeID: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
     LiveRestoreEnabled: true, // containers outlive the runner
