@@ -84,10 +84,11 @@ test('namespaces are left out, joined, or added', () => {
 });
 
 test('/dev/shm goes with the IPC namespace', () => {
-  const source = (ipcMode: string) => spec({ ipcMode }).mounts.find(({ destination }) => destination === '/dev/shm');
+  const source = (ipcMode: string, context: Partial<IsolationContext> = {}) =>
+    spec({ ipcMode }, context).mounts.find(({ destination }) => destination === '/dev/shm');
   expect(source('none')).toBeUndefined();
   expect(source('private')).toMatchObject({ type: 'tmpfs' });
-  expect(source('host')).toMatchObject({ type: 'bind', source: '/dev/shm' });
+  expect(source('host', { sharedMemory: '/dev/shm' })).toMatchObject({ type: 'bind', source: '/dev/shm' });
 });
 
 test('devices and rules are added to the default ones', () => {

@@ -24,6 +24,8 @@ export interface IsolationContext {
   readonly capabilities: readonly string[];
   /** Host pids of the containers whose namespaces are joined. */
   readonly joined: { readonly ipc?: number; readonly pid?: number };
+  /** The directory of the host that is bound over /dev/shm; absent: the container has its own. */
+  readonly sharedMemory?: string;
   /** For a user namespace of the container's own; absent: it has the host's. */
   readonly idMappings?: { readonly uid: IdMapping; readonly gid: IdMapping };
   /** Nodes of the host that it is given, with what it may do with them. */
@@ -129,7 +131,7 @@ export function isolationMounts(
 ): readonly RuntimeMount[] {
   const writable = config.privileged ? new Set(['/sys', '/sys/fs/cgroup']) : new Set<string>();
   const shaped = mounts.flatMap((mount): readonly RuntimeMount[] => {
-    if (mount.destination === '/dev/shm') return sharedMemory(config, mount);
+    if (mount.destination === '/dev/shm') return sharedMemory(config, context, mount);
     if (!writable.has(mount.destination)) return [mount];
     return [{ ...mount, options: mount.options.filter((option) => option !== 'ro') }];
   });
@@ -140,10 +142,11 @@ export function isolationMounts(
 const kept = ['nosuid', 'noexec', 'nodev'];
 
 /** /dev/shm goes with the IPC namespace. */
-function sharedMemory(config: IsolationConfig, own: RuntimeMount): readonly RuntimeMount[] {
+function sharedMemory(config: IsolationConfig, context: IsolationContext, own: RuntimeMount): readonly RuntimeMount[] {
   if (config.ipcMode === 'none') return [];
-  if (config.ipcMode !== 'host') return [own];
-  return [{ destination: own.destination, type: 'bind', source: '/dev/shm', options: ['bind', 'rprivate', ...kept] }];
+  const { sharedMemory: source } = context;
+  if (source === undefined) return [own];
+  return [{ destination: own.destination, type: 'bind', source, options: ['bind', 'rprivate', ...kept] }];
 }
 
 /** The default nodes, and those asked for; of two at one path the latter. */

@@ -2,9 +2,10 @@ import { BerthError } from '#shared/errors.ts';
 import { devicesAt, hostDevices } from '../os/devices.ts';
 import type { SecurityFacts } from '../os/security-facts.ts';
 import type { IdMappings } from '../os/subordinate-ids.ts';
-import type { EngineContext } from './engine-context.ts';
+import { pathsOf, type EngineContext } from './engine-context.ts';
 import { modeContainer, type IsolationConfig } from './isolation-config.ts';
 import { hasOwnProcesses, type IsolationContext } from './isolation-spec.ts';
+import type { StoredContainer } from './state.ts';
 
 /** What the runner does for containers that say nothing of it, and with what. */
 export interface IsolationDefaults {
@@ -29,7 +30,7 @@ export function isRemapped(config: IsolationConfig, defaults: Pick<IsolationDefa
  * @throws BerthError `container.namespace-shared` when a container whose namespace is joined does not run or does not
  * share it, `device.unknown`, `device.no-driver`; with dockerd's texts
  */
-export function isolationContext(context: EngineContext, config: IsolationConfig): IsolationContext {
+export function isolationContext(context: EngineContext, { id, config }: StoredContainer): IsolationContext {
   const { isolation } = context;
   refuseRequests(config);
   const own = config.privileged ? hostDevices().map((device) => ({ device, permissions: 'rwm' })) : [];
@@ -42,10 +43,22 @@ export function isolationContext(context: EngineContext, config: IsolationConfig
   return {
     capabilities: isolation.facts.capabilities,
     joined: joinedProcesses(context, config),
+    ...sharedMemory(context, id, config),
     ...(isRemapped(config, isolation) ? { idMappings: isolation.idMappings } : {}),
     devices: [...own, ...asked],
     ...(init ? { initPath: isolation.initPath } : {}),
   };
+}
+
+/** Where /dev/shm comes from when it is not the container's own. */
+function sharedMemory(
+  context: EngineContext,
+  id: string,
+  { ipcMode }: IsolationConfig,
+): Pick<IsolationContext, 'sharedMemory'> {
+  if (ipcMode === 'host') return { sharedMemory: '/dev/shm' };
+  const owner = ipcMode === 'shareable' ? id : modeContainer(ipcMode);
+  return owner === undefined ? {} : { sharedMemory: pathsOf(context, owner).shm };
 }
 
 function joinedProcesses(context: EngineContext, config: IsolationConfig): IsolationContext['joined'] {

@@ -7,6 +7,7 @@ import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.t
 import { isolationContext } from './isolation.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { mountSharedMemory } from './shared-memory.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
@@ -25,7 +26,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   const paths = pathsOf(context, id);
   const image = context.images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
-  const isolation = isolationContext(context, config);
+  const isolation = isolationContext(context, record);
   for (const limit of discardedLimits(config, context.cgroup.controllers)) {
     context.log(
       'warn',
@@ -36,6 +37,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
+  if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
   if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);
   const link = await context.network.lease(id);
   context.store.update(id, { address: link.address });
