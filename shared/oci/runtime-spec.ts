@@ -16,6 +16,7 @@ export interface RuntimeSpec {
     readonly args: readonly string[];
     readonly env: readonly string[];
     readonly cwd: string;
+    /** What we do not have ourselves is left out. */
     readonly capabilities: {
       readonly bounding: readonly string[];
       readonly effective: readonly string[];
@@ -36,7 +37,7 @@ export interface RuntimeSpec {
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: {
     readonly namespaces: readonly RuntimeNamespace[];
-    /** Both, for a new user namespace; ids outside of them do not exist in the container. */
+    /** Both, with a user namespace (a joined one has them already); ids outside of them do not exist in the container. */
     readonly uidMappings?: readonly IdMapping[];
     readonly gidMappings?: readonly IdMapping[];
     readonly devices: readonly RuntimeDevice[];
@@ -83,6 +84,8 @@ export interface RuntimeMount {
 /** A node at `path`. For a fifo (`p`) the numbers are 0. In a user namespace it is the host's node, bound with its owner. */
 export interface RuntimeDevice {
   readonly path: string;
+  /** Where the host has the node; absent: at `path`. Needed where a node cannot be made, as in a user namespace. */
+  readonly source?: string;
   readonly type: 'c' | 'b' | 'p';
   readonly major: number;
   readonly minor: number;

@@ -75,6 +75,7 @@ test.each([
   [{ IpcMode: 'mine' }, 'invalid IPC mode: mine'],
   [{ IpcMode: 'container:' }, 'invalid IPC mode: container:'],
   [{ PidMode: 'private' }, 'invalid PID mode: private'],
+  [{ PidMode: 'container:nobody' }, 'No such container: nobody'],
   [{ UTSMode: 'private' }, 'invalid UTS mode: private'],
   [{ CgroupnsMode: 'none' }, 'invalid cgroup namespace mode: none'],
   [{ UsernsMode: 'keep-id' }, 'invalid user namespace mode: keep-id'],

@@ -91,10 +91,13 @@ function checkRemapped(host: HostConfigBody): void {
   if (host.PidMode === 'host') throw refused('cannot share the host PID namespace when user namespaces are enabled');
 }
 
-/** The other container by its id, which stays when it is renamed. One that is not there is found out at the start. */
+/** The other container by its id, which stays when it is renamed. */
 function byId(mode: string, on: IsolationHost): string {
   const reference = modeContainer(mode);
-  return reference === undefined ? mode : `container:${on.containerId(reference) ?? reference}`;
+  if (reference === undefined) return mode;
+  const id = on.containerId(reference);
+  if (id === undefined) throw refused(`No such container: ${reference.slice(0, 160)}`);
+  return `container:${id}`;
 }
 
 function apparmorProfile(asked: string | undefined, privileged: boolean, on: IsolationHost): string {
@@ -162,6 +165,11 @@ export function isolationDocument(config: ContainerConfig): Readonly<Record<stri
     CgroupnsMode: config.cgroupnsMode,
     UsernsMode: config.usernsMode,
     OomScoreAdj: config.oomScoreAdj,
+    Devices: config.devices.map(({ pathOnHost, pathInContainer, permissions }) => ({
+      PathOnHost: pathOnHost,
+      PathInContainer: pathInContainer,
+      CgroupPermissions: permissions,
+    })),
     SecurityOpt: securityOptions(config, asked['SecurityOpt']),
     MaskedPaths: config.maskedPaths ?? (config.privileged ? null : maskedPaths([])),
     ReadonlyPaths: config.readonlyPaths ?? (config.privileged ? null : readonlyPaths),
