@@ -52,6 +52,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     dataRoot: path,
     containers: engine.list(),
     imageCount: images.list().length,
+    isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
     now: clock(),
   });
   const bridge = instanceNames(instance).bridge;

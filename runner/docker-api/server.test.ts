@@ -28,6 +28,7 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
+  isolation: { apparmorProfiles: undefined, remapsAll: false },
   now: 0,
 };
 
