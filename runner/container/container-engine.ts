@@ -21,6 +21,7 @@ import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts'
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
+import { namespaceOwners } from './isolation-config.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
@@ -88,11 +89,19 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       this.#autoRemove(record);
     }
     await this.#publisher.request();
-    for (const [id, rest] of unfinished) {
+    const createdAt = (id: string): number => this.#context.store.get(id)?.createdAtMs ?? 0;
+    for (const [id, rest] of [...unfinished].toSorted(([a], [b]) => createdAt(a) - createdAt(b))) {
       if (rest === 'stop') this.#inBackground(id, () => this.#stopNow(id, {}));
-      if (rest === 'start') this.#inBackground(id, () => this.#startNow(id, 'asked'));
+      if (rest === 'start') this.#inBackground(id, () => this.#startAfterOwners(id));
       if (rest === 'recover') this.#recoverLater(id);
     }
+  }
+
+  /** Those whose namespaces it joins were created, and so are queued, before it. */
+  async #startAfterOwners(id: string): Promise<void> {
+    const { config } = this.#context.store.require(id);
+    for (const owner of namespaceOwners(config)) await this.#queue.run(owner, () => Promise.resolve());
+    await this.#startNow(id, 'asked');
   }
 
   /** Until then the record says what it said when the runner ended, so only what would not change by itself is tried. */
@@ -205,6 +214,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       }),
       cwd: request.cwd || config.workingDirectory || '/',
       user: request.user || config.user,
+      additionalGroups: config.additionalGroups,
     });
   }
 

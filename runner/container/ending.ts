@@ -4,6 +4,7 @@ import { removeCgroup } from '../os/cgroup.ts';
 import { removeTree } from '../os/files.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
+import { releaseSharedMemory } from './shared-memory.ts';
 import { signalNumber, stopSignalNumber } from './signals.ts';
 import { noNetworks, type StoredContainer } from './state.ts';
 
@@ -79,6 +80,7 @@ export async function removeContainer(context: EngineContext, id: string, force:
     await disconnect(context, id);
   }
   await removeCgroup(cgroupDirectory(context, id));
+  await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
   await removeTree(pathsOf(context, id).directory);
   store.delete(id);

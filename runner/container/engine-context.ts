@@ -6,6 +6,7 @@ import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import type { Attachments } from './attachments.ts';
+import type { IsolationDefaults } from './isolation.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
 import type { ContainerStore } from './state.ts';
@@ -42,6 +43,7 @@ export interface EngineContext {
   readonly kernel: string;
   /** Paths that are masked in containers because this host has them. */
   readonly hostMaskedPaths: readonly string[];
+  readonly isolation: IsolationDefaults;
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly live: Map<string, LiveContainer>;

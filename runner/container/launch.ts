@@ -3,8 +3,10 @@ import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { isolationContext } from './isolation.ts';
 import { joinNetworks } from './join-networks.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { mountSharedMemory } from './shared-memory.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
@@ -21,6 +23,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   const paths = pathsOf(context, id);
   const image = context.images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
+  const isolation = isolationContext(context, record);
   for (const limit of discardedLimits(config, context.cgroup.controllers)) {
     context.log(
       'warn',
@@ -31,6 +34,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
+  if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
   const { links, namespaces, files, environment } = await joinNetworks(context, record);
   return context.launcher.launch({
     containerId: id,
@@ -45,6 +49,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
         architecture: context.architecture,
         kernel: context.kernel,
         hostMaskedPaths: context.hostMaskedPaths,
+        isolation,
       },
     ),
     root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },

@@ -5,6 +5,7 @@ import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { launchContainer, startFailureExitCode } from './launch.ts';
 import { decideRestart } from './restart.ts';
+import { releaseSharedMemory } from './shared-memory.ts';
 import { noNetworks, type StoredContainer } from './state.ts';
 
 /*
@@ -125,6 +126,7 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
   const { store, network } = context;
   context.live.get(id)?.health?.[Symbol.dispose]();
   await attempt(context, id, () => removeCgroup(cgroupDirectory(context, id)));
+  await attempt(context, id, () => releaseSharedMemory(pathsOf(context, id).shm));
   const record = store.require(id);
   const decision = decideRestart({
     policy: record.config.restart,

@@ -9,6 +9,7 @@ import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
 import { returnsWithRunner } from './restart.ts';
+import { releaseSharedMemory } from './shared-memory.ts';
 import type { StoredContainer } from './state.ts';
 
 /** What is left to do for a container, in its own queue, once the engine is up; `recover`: its recovery has failed. */
@@ -99,6 +100,7 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
 async function clearRun(context: EngineContext, id: string): Promise<void> {
   await killShim(context, id);
   await removeCgroup(cgroupDirectory(context, id));
+  await releaseSharedMemory(pathsOf(context, id).shm);
 }
 
 /** Ends a process that no record speaks of, by its shim, so that the shim ends too. */

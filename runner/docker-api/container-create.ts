@@ -7,6 +7,7 @@ import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
 import { containerConfigOf, type CreateContext } from './translate/container-config.ts';
+import { isolationWarnings } from './translate/create/isolation.ts';
 import { checkNetworkConflicts } from './translate/create/network-conflicts.ts';
 import { placementOf } from './translate/create/network-endpoints.ts';
 import { discardWarnings } from './translate/create/resources.ts';
@@ -25,11 +26,20 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const networking = networkingOf(context, request, body, exposed);
   const legacyLinks = requireLinks(context, hostConfig ?? {});
-  const wanted = { ...containerConfigOf(body, { name, publishGroup: randomUUID(), image, networking }), legacyLinks };
+  const { isolation } = context;
+  const wanted = {
+    ...containerConfigOf(body, { name, publishGroup: randomUUID(), image, networking, isolation }),
+    legacyLinks,
+  };
   const controllers = context.view().facts.controllers;
+  const warnings = [
+    ...discardWarnings(wanted, controllers),
+    ...isolationWarnings(hostConfig ?? {}),
+    ...portWarnings(body),
+  ];
   try {
     const { id } = await context.engine.create(wanted);
-    return json({ Id: id, Warnings: [...discardWarnings(wanted, controllers), ...portWarnings(body)] }, 201);
+    return json({ Id: id, Warnings: warnings }, 201);
   } catch (error) {
     const holder = context.engine.find(name);
     if (isBerthError(error) && error.code === 'container.name-taken' && holder !== undefined) {

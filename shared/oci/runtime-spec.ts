@@ -141,8 +141,9 @@ export interface SeccompProfile {
     readonly errnoRet?: number;
     readonly args?: readonly {
       readonly index: number;
-      readonly value: number;
-      readonly valueTwo?: number;
+      /** 64 bits; a bigint beyond what a number holds exactly. */
+      readonly value: number | bigint;
+      readonly valueTwo?: number | bigint;
       readonly op: string;
     }[];
   }[];

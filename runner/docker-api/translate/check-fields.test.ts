@@ -13,7 +13,6 @@ test('what the client sends for an ordinary run passes', () => {
 });
 
 test.each([
-  ['HostConfig.Privileged: true', {}, { Privileged: true }],
   ['HostConfig.Binds: ["/:/host"]', {}, { Binds: ['/:/host'] }],
   ['HostConfig.LogConfig: {"Type":"syslog"}', {}, { LogConfig: { Type: 'syslog' } }],
   [

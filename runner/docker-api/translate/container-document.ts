@@ -48,7 +48,7 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: config.apparmorProfile,
     ExecIDs: view.execIds.length === 0 ? null : view.execIds,
     HostConfig: hostConfigDocument(config),
     GraphDriver: {
