@@ -57,6 +57,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
       shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
       cacheDirectory: join(dataRoot, 'cache'),
       controllers: cgroup.controllers,
+      cgroupFiles: cgroup.files,
       onWarning: (container, text) => log.warn(text, { container }),
     }),
   );

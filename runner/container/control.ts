@@ -1,4 +1,5 @@
 import type { ExecSession } from '../launcher/launcher.ts';
+import type { ContainerUpdate } from './updating.ts';
 
 /** What only a person at a terminal, or the Docker API, asks of the container engine. */
 export interface ContainerControl {
@@ -13,6 +14,20 @@ export interface ContainerControl {
   rename(id: string, name: string): Promise<void>;
   /** Stops it when it runs, then starts it. */
   restart(id: string, options?: { signal?: string; timeoutMs?: number }): Promise<void>;
+  /**
+   * Lets its processes stand still, its health checks too.
+   *
+   * @throws BerthError `container.not-running`, `container.paused`, `cgroup.not-frozen`
+   */
+  pause(id: string): Promise<void>;
+  /** @throws BerthError `container.not-paused` */
+  unpause(id: string): Promise<void>;
+  /**
+   * Changes its limits, in force at once, and its restart policy. What the kernel refuses leaves all as it was.
+   *
+   * @throws BerthError `container.removing`, `cgroup.write-failed`
+   */
+  update(id: string, update: ContainerUpdate): Promise<void>;
   /** The size of its terminal. @throws BerthError `container.not-running` */
   resize(id: string, size: { columns: number; rows: number }): Promise<void>;
 }

@@ -26,6 +26,7 @@ const running: StoredContainer = {
   address: '10.0.0.2',
   exitCode: undefined,
   oomKilled: false,
+  paused: false,
   error: '',
   restarts: 0,
   createdAtMs: 0,

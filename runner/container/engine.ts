@@ -20,6 +20,8 @@ export interface ContainerRecord {
   readonly address: string | undefined;
   readonly exitCode: number | undefined;
   readonly oomKilled: boolean;
+  /** Running, but its processes stand still. */
+  readonly paused: boolean;
   /** Why the last start or run failed; empty when it did not. */
   readonly error: string;
   /** Restarts by policy since the last explicit start. */

@@ -48,6 +48,7 @@ export async function startContainer(
     error: '',
     exitCode: undefined,
     oomKilled: false,
+    paused: false,
     startedAtMs: undefined,
     ...(cause === 'asked' ? { restarts: 0, restartAtMs: undefined } : { restarts: before.restarts + 1 }),
   });
@@ -136,6 +137,7 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
   });
   const ended = {
     pid: 0,
+    paused: false,
     health: 'none',
     exitCode: end.exitCode,
     oomKilled: end.oomKilled,

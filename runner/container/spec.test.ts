@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { defaultDeviceRules } from '../security/device-rules.ts';
 import { containerConfig } from './config.ts';
-import { discardedLimits, processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
+import { discardedLimits } from './resource-spec.ts';
+import { processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
 
 const config = containerConfig.parse({
   name: 'web',

@@ -1,4 +1,4 @@
-import type { RuntimeMount, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import type { RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules } from '../security/device-rules.ts';
 import { defaultDevices } from '../security/devices.ts';
@@ -7,6 +7,7 @@ import { maskedPaths, readonlyPaths } from '../security/paths.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import { seccompProfile } from '../security/seccomp.ts';
 import type { ContainerConfig } from './config.ts';
+import { resourceSpec, type BlockDevices } from './resource-spec.ts';
 
 /** What a spec is made from beside the container's config. Paths are absolute and on the host. */
 export interface SpecContext {
@@ -17,6 +18,8 @@ export interface SpecContext {
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
   readonly controllers: readonly string[];
+  /** Of the config's block limits. */
+  readonly blockDevices?: BlockDevices;
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
@@ -59,7 +62,10 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
       namespaces: (['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'] as const).map((type) => ({ type })),
       devices: defaultDevices,
       cgroupsPath: context.cgroupsPath,
-      resources: resources(config, context.controllers),
+      resources: {
+        devices: defaultDeviceRules,
+        ...resourceSpec(config, context.controllers, context.blockDevices),
+      },
       seccomp: seccompProfile({ ...context, capabilities: defaultCapabilities }),
       maskedPaths: maskedPaths(context.hostMaskedPaths),
       readonlyPaths,
@@ -108,26 +114,4 @@ function fileMounts(files: SpecContext['files']): RuntimeMount[] {
     bind(files.hostname, '/etc/hostname'),
     bind(files.hosts, '/etc/hosts'),
   ];
-}
-
-/** As with Docker, a memory limit without a swap limit allows as much swap again. */
-function resources(config: ContainerConfig, controllers: readonly string[]): RuntimeResources {
-  const memory = config.memoryBytes > 0 && controllers.includes('memory');
-  const pids = config.pidsLimit > 0 && controllers.includes('pids');
-  return {
-    devices: defaultDeviceRules,
-    ...(memory ? { memory: { limit: config.memoryBytes, swap: config.memoryBytes * 2 } } : {}),
-    ...(pids ? { pids: { limit: config.pidsLimit } } : {}),
-  };
-}
-
-/** The limits of a config that cannot be enforced on a host with these controllers, in words. */
-export function discardedLimits(config: ContainerConfig, controllers: readonly string[]): readonly string[] {
-  const wanted = [
-    { controller: 'memory', asked: config.memoryBytes > 0 },
-    { controller: 'pids', asked: config.pidsLimit > 0 },
-  ];
-  return wanted
-    .filter(({ controller, asked }) => asked && !controllers.includes(controller))
-    .map((one) => one.controller);
 }

@@ -6,9 +6,10 @@ import { json, type Answer } from './answer.ts';
 import { jsonBody, option, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
+import { hostLimits } from './host-limits.ts';
 import { checkFields } from './translate/check-fields.ts';
 import { containerConfigOf } from './translate/container-config.ts';
-import { discardWarnings } from './translate/create/resources.ts';
+import { checkLimits } from './translate/create/check-limits.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
 import { wantedPorts, type WantedPort } from './translate/create/published-ports.ts';
 
@@ -19,15 +20,15 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   checkName(name);
   const { HostConfig: hostConfig, NetworkingConfig: _, ...config } = body;
   checkFields(config, hostConfig ?? {});
+  const { limits, warnings } = checkLimits(hostConfig ?? {}, hostLimits(context), 'create');
   checkNetworks(body);
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const ports = await Promise.all(wantedPorts(hostConfig ?? {}, exposed).map(chosenPort));
-  const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports });
-  const controllers = context.view().facts.controllers;
+  const wanted = containerConfigOf({ ...body, HostConfig: limits }, { name, publishGroup: randomUUID(), image, ports });
   try {
     const { id } = await context.engine.create(wanted);
-    return json({ Id: id, Warnings: discardWarnings(wanted, controllers) }, 201);
+    return json({ Id: id, Warnings: warnings }, 201);
   } catch (error) {
     const holder = context.engine.find(name);
     if (isBerthError(error) && error.code === 'container.name-taken' && holder !== undefined) {

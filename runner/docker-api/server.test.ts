@@ -38,6 +38,9 @@ const host: DockerApiHost = {
     attach: () => Promise.reject(new Error('no container')),
     rename: () => Promise.resolve(),
     restart: () => Promise.resolve(),
+    pause: () => Promise.reject(new Error('not here')),
+    unpause: () => Promise.reject(new Error('not here')),
+    update: () => Promise.reject(new Error('not here')),
     resize: () => Promise.resolve(),
   },
   images: {

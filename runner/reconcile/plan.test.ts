@@ -4,6 +4,7 @@ import type { Assignment } from '#shared/model/assignment.ts';
 import type { RestartPolicy } from '#shared/model/service.ts';
 import { isTerminal, type AssignedTask, type TaskStatus } from '#shared/model/task.ts';
 import type { ContainerRecord } from '../container/engine.ts';
+import { noLimits } from '../container/resource-config.ts';
 import type { Plan, PlanInput } from './draft.ts';
 import { OUTCOME_RETENTION_MS, planSteps } from './plan.ts';
 import { slotKey, type SlotKey } from './slot.ts';
@@ -50,12 +51,10 @@ function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): Con
       publishGroup: of.serviceId,
       stopSignal: 'SIGTERM',
       stopTimeoutMs: 10_000,
-      memoryBytes: 0,
-      pidsLimit: 0,
+      ...noLimits,
       readonlyRootfs: false,
       noNewPrivileges: false,
       shmBytes: 0,
-      rlimits: [],
       task: { id: of.id, epoch: of.epoch, serviceId: of.serviceId, slot: of.slot },
     },
     state: 'running',
@@ -64,6 +63,7 @@ function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): Con
     address: '10.83.0.2',
     exitCode: undefined,
     oomKilled: false,
+    paused: false,
     error: '',
     restarts: 0,
     createdAtMs: NOW,

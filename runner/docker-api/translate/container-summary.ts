@@ -1,7 +1,7 @@
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
 import { endpointSettings, type NetworkView } from './container-network.ts';
-import { stateWord, statusText } from './container-status.ts';
+import { statusText, statusWord } from './container-status.ts';
 
 /** Bytes that a container wrote, and with its image's. */
 export interface ContainerSize {
@@ -25,7 +25,7 @@ export function containerSummary(
     Ports: portList(record),
     ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
     Labels: config.labels,
-    State: stateWord[record.state],
+    State: statusWord(record),
     Status: statusText(record, view.now),
     HostConfig: { NetworkMode: 'bridge' },
     NetworkSettings: { Networks: { bridge: endpointSettings(record, view.network) } },

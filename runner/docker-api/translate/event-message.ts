@@ -65,6 +65,9 @@ export function eventsOfChange(
   if (before.state === 'running' && after.state === 'removing') {
     events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
   }
+  if (before.paused !== after.paused && after.state === 'running') {
+    events.push(containerEvent(after, after.paused ? 'pause' : 'unpause'));
+  }
   if (before.health !== after.health && after.health !== 'none' && after.state === 'running') {
     if (after.health !== 'starting') events.push(containerEvent(after, `health_status: ${after.health}`));
   }
