@@ -18,6 +18,8 @@ export type EngineLog = (level: 'info' | 'warn' | 'error', message: string) => v
 export interface LiveContainer {
   readonly shim: Shim;
   health: HealthMonitor | undefined;
+  /** Tells of processes that were killed for want of memory, while it runs on. */
+  oom?: Disposable;
 }
 
 /** What the engine's operations work with. */

@@ -1,4 +1,5 @@
 import { BerthError } from '#shared/errors.ts';
+import { isErrno } from '../os/files.ts';
 import { freezeCgroup } from '../os/freezer.ts';
 import { notRunning } from './ending.ts';
 import { cgroupDirectory, type EngineContext } from './engine-context.ts';
@@ -19,7 +20,9 @@ export async function pauseContainer(context: EngineContext, id: string): Promis
   // A check under way would only time out; a new monitor begins when it goes on.
   entry.health?.[Symbol.dispose]();
   entry.health = undefined;
-  await freezeCgroup(cgroupDirectory(context, id));
+  await freezeCgroup(cgroupDirectory(context, id)).catch((error: unknown) => {
+    throw isErrno(error, 'ENOENT', 'ENODEV') ? notRunning(record) : error; // it has ended just now
+  });
   context.store.update(id, { paused: true });
 }
 

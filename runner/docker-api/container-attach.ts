@@ -14,7 +14,7 @@ import { stdFrame } from './translate/stdcopy.ts';
 /** POST /containers/{id}/attach. Of a container that does not run, its next run is waited for. */
 export function attachContainer(context: DockerApiContext, request: ApiRequest): Answer {
   const record = requireContainer(context, parameter(request, 'id'));
-  refusePaused(record, 'attach');
+  refusePaused(record, 'attach', parameter(request, 'id'));
   const { terminal } = record.config;
   const streams = { stdout: flag(request, 'stdout'), stderr: flag(request, 'stderr') };
   const stdin = flag(request, 'stdin') && record.config.stdin;

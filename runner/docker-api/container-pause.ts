@@ -46,9 +46,15 @@ function pauseError(error: unknown, record: ContainerRecord, verb: string): unkn
   }
 }
 
-/** What cannot be done to a container that stands still. @throws BerthError `docker.paused` with dockerd's text */
-export function refusePaused({ id, paused }: ContainerRecord, before: 'exec' | 'attach'): void {
+/**
+ * What cannot be done to a container that stands still.
+ *
+ * @param name as the client named it
+ * @throws BerthError `docker.paused` with dockerd's text
+ */
+export function refusePaused({ paused }: ContainerRecord, before: 'exec' | 'attach', name: string): void {
   if (!paused) return;
-  const text = `Container ${id} is paused, unpause the container before ${before}${before === 'attach' ? '.' : ''}`;
+  const subject = before === 'exec' ? `Container ${name}` : `container ${name}`;
+  const text = `${subject} is paused, unpause the container before ${before}`;
   throw new BerthError('conflict', 'docker.paused', text);
 }

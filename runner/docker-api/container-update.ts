@@ -20,10 +20,10 @@ const updateBody = z.looseObject({
 /** POST /containers/{id}/update: limits, in force at once where it runs, and restart policy. */
 export async function updateContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const body = await jsonBody(request, updateBody);
+  const record = requireContainer(context, parameter(request, 'id'));
   const { limits, warnings } = checkLimits(body, hostLimits(context), 'update');
   const named = Boolean(limits.RestartPolicy?.Name);
   const restart = named ? { restart: restartPolicyOf({ RestartPolicy: limits.RestartPolicy }) } : {};
-  const record = requireContainer(context, parameter(request, 'id'));
   const cannot = `Cannot update container ${record.id}`;
   const conflict = updateConflict(record.config, limits, restart.restart);
   if (conflict !== undefined) throw new BerthError('conflict', 'docker.update-conflict', `${cannot}: ${conflict}`);

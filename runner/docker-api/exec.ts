@@ -35,7 +35,7 @@ export async function createExec(context: DockerApiContext, request: ApiRequest)
   const record = requireContainer(context, parameter(request, 'id'));
   const body = await jsonBody(request, execBody);
   if (record.state !== 'running') throw notRunning(record);
-  refusePaused(record, 'exec');
+  refusePaused(record, 'exec', parameter(request, 'id'));
   if (body.Privileged === true) throw notInThisVersion('Privileged: true of an exec');
   const args = body.Cmd ?? [];
   if (args.length === 0) throw new BerthError('invalid', 'docker.no-exec-command', 'No exec command specified');
@@ -76,7 +76,7 @@ export async function startExec(context: DockerApiContext, request: ApiRequest):
   const record = requireContainer(context, exec.containerId);
   if (exec.started) throw new BerthError('conflict', 'docker.exec-started', `Exec ${exec.id} has already run`);
   if (record.state !== 'running') throw notRunning(record);
-  refusePaused(record, 'exec');
+  refusePaused(record, 'exec', record.id);
   exec.started = true;
   const starting = begin(context, exec);
   if (body.Detach === true) {

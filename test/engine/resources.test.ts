@@ -119,12 +119,12 @@ test('a paused container stands still, is shown so, and what needs it to run is 
     [
       await api('POST', '/containers/still/exec', { Cmd: ['true'] }),
       409,
-      `Container ${id} is paused, unpause the container before exec`,
+      'Container still is paused, unpause the container before exec',
     ],
     [
       await api('POST', '/containers/still/attach?stream=1&stdout=1'),
       409,
-      `Container ${id} is paused, unpause the container before attach.`,
+      'container still is paused, unpause the container before attach',
     ],
     [
       await api('DELETE', '/containers/still'),

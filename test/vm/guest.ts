@@ -38,8 +38,8 @@ export interface GuestReport {
   readonly cpuset: { readonly before: string; readonly after: string };
   /** Exit codes of ten processes at once, under a limit of 6, and after an update. */
   readonly pids: { readonly before: number; readonly after: number };
-  /** Exit codes of 40 MiB written to shared memory: with a limit of 64 MiB, and after an update to 24 MiB. */
-  readonly memory: { readonly before: number; readonly after: number };
+  /** Exit codes of 40 MiB written to shared memory: with a limit of 64 MiB, and after an update to 24 MiB, which the record tells. */
+  readonly memory: { readonly before: number; readonly after: number; readonly toldOf: boolean };
   /** Milliseconds in which 3 MiB were read from a disk: unlimited, and with a limit of a mebibyte a second. */
   readonly disk: { readonly freeMs: number; readonly limitedMs: number };
   readonly refused: { readonly code: string; readonly cpus: string; readonly file: string; readonly weight: string };
@@ -138,14 +138,15 @@ async function updates(): Promise<Pick<GuestReport, 'cpuset' | 'pids' | 'memory'
     () => 'accepted',
     (error: { code?: string }) => error.code ?? 'no code',
   );
-  const { config } = await container.record();
+  const { config, oomKilled, state } = await container.record();
   const refused = {
     ...{ code, cpus: config.cpusetCpus },
     ...{ file: await container.file('cpuset.cpus'), weight: await container.file('cpu.weight') },
   };
   await container.end('SIGKILL');
   const pair = <Key extends keyof typeof before>(key: Key) => ({ before: before[key], after: after[key] });
-  return { cpuset: pair('cpuset'), pids: pair('pids'), memory: pair('memory'), refused };
+  const toldOf = oomKilled && state === 'running';
+  return { cpuset: pair('cpuset'), pids: pair('pids'), memory: { ...pair('memory'), toldOf }, refused };
 }
 
 /** A process of ours in the container's cgroup reads the disk, past the page cache: the container has no such device. */

@@ -112,6 +112,7 @@ test('an update lets a container have more processes', () => {
 test('an update of the memory limit holds for what runs', () => {
   expect(report.memory.before).toBe(0);
   expect(report.memory.after).not.toBe(0);
+  expect(report.memory.toldOf).toBe(true);
 });
 
 test('a disk is read no faster than the limit', () => {

@@ -58,8 +58,8 @@ export function eventsOfChange(
     events.push(containerEvent(after, 'rename', { oldName: `/${before.config.name}` }));
   }
   if (after.state === 'running' && before.state !== 'running') events.push(containerEvent(after, 'start'));
+  if (before.state === 'running' && after.oomKilled && !before.oomKilled) events.push(containerEvent(after, 'oom'));
   if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
-    if (after.oomKilled) events.push(containerEvent(after, 'oom'));
     events.push(containerEvent(after, 'die', { exitCode: `${after.exitCode ?? 0}` }));
   }
   if (before.state === 'running' && after.state === 'removing') {

@@ -44,7 +44,7 @@ const refused: readonly (readonly [ResourcesBody, string])[] = [
   [{ BlkioWeight: 9 }, 'Range of blkio weight is from 10 to 1000'],
   [{ BlkioWeight: 1001 }, 'Range of blkio weight is from 10 to 1000'],
   [{ BlkioWeightDevice: [{ Path: '/dev/sda', Weight: 5 }] }, 'Range of blkio weight is from 10 to 1000'],
-  [{ IOMaximumIOps: 1 }, 'Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps'],
+  [{ IOMaximumIOps: 1 }, 'Invalid QoS settings: linux does not support configuration of maximum IOPs'],
   [{ Ulimits: [{ Name: 'files', Soft: 1, Hard: 1 }] }, 'invalid ulimit type: files'],
   [
     { Ulimits: [{ Name: 'nofile', Soft: 3, Hard: 2 }] },

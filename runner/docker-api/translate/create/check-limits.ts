@@ -41,6 +41,7 @@ export function checkLimits<T extends ResourcesBody>(
   const limits = { ...asked };
   const check: Check = { limits, host, warn: (text) => warnings.push(text) };
   checkRealtime(limits);
+  checkQuality(limits);
   checkMemory(check, what);
   checkDiscarded(check);
   checkPids(check);
@@ -63,6 +64,12 @@ function invalid(text: string): BerthError {
 
 function checkRealtime({ CpuRealtimePeriod: period, CpuRealtimeRuntime: runtime }: ResourcesBody): void {
   if (period || runtime) throw invalid('kernel does not support CPU real-time scheduler');
+}
+
+function checkQuality({ IOMaximumBandwidth: bandwidth, IOMaximumIOps: operations }: ResourcesBody): void {
+  const text = 'Invalid QoS settings: linux does not support configuration of maximum';
+  if (bandwidth) throw invalid(`${text} bandwidth`);
+  if (operations) throw invalid(`${text} IOPs`);
 }
 
 function checkMemory({ limits, host, warn }: Check, what: 'create' | 'update'): void {
@@ -195,9 +202,6 @@ function checkBlock({ limits, host, warn }: Check): void {
   }
   const outside = (weight: number): boolean => weight !== 0 && (weight < 10 || weight > 1000);
   if (outside(limits.BlkioWeight ?? 0)) throw invalid('Range of blkio weight is from 10 to 1000');
-  if (limits.IOMaximumBandwidth || limits.IOMaximumIOps) {
-    throw invalid('Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps');
-  }
   if ((limits.BlkioWeightDevice ?? []).length > 0 && !weighs) {
     warn(`Your kernel does not support Block I/O weight_device ${notMounted}. Weight-device discarded.`);
     limits.BlkioWeightDevice = [];
