@@ -15,13 +15,14 @@ test('a kill is told once, also one from before', async () => {
     const path = join(directory, 'memory.events');
     await writeFile(path, 'oom 0\noom_kill 0\n');
     let told = 0;
-    using _ = watchOom(directory, () => (told += 1));
+    using watches = new DisposableStack();
+    watches.use(watchOom(directory, () => (told += 1)));
     await writeFile(path, 'oom 1\noom_kill 1\n');
     await expect.poll(() => told).toBe(1);
     await writeFile(path, 'oom 2\noom_kill 2\n');
-    using _late = watchOom(directory, () => (told += 10));
+    watches.use(watchOom(directory, () => (told += 10)));
     await expect.poll(() => told).toBe(11);
-    using _none = watchOom(join(directory, 'none'), () => (told += 100));
+    watches.use(watchOom(join(directory, 'none'), () => (told += 100)));
   } finally {
     await rm(directory, { recursive: true });
   }

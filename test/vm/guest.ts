@@ -149,19 +149,22 @@ async function updates(): Promise<Pick<GuestReport, 'cpuset' | 'pids' | 'memory'
   return { cpuset: pair('cpuset'), pids: pair('pids'), memory: { ...pair('memory'), toldOf }, refused };
 }
 
-/** A process of ours in the container's cgroup reads the disk, past the page cache: the container has no such device. */
+/**
+ * A process of ours in the container's cgroup reads the disk: the container has no such device. It is opened before, since
+ * the cgroup may not open it either; each reads another part, which is in no cache.
+ */
 async function disk(): Promise<GuestReport['disk']> {
-  const timed = async (options: Record<string, unknown>): Promise<number> => {
+  const timed = async (options: Record<string, unknown>, skip: number): Promise<number> => {
     const container = await start('sleep 600', options);
-    const script = `echo $$ >"$0/cgroup.procs"; exec busybox dd if=/dev/vda of=/dev/null bs=256k count=12 iflag=direct`;
+    const script = 'exec </dev/vda; echo $$ >"$0/cgroup.procs"; exec busybox dd of=/dev/null bs=256k count=12 skip=$1';
     const from = performance.now();
-    await run('sh', ['-c', script, container.directory]);
+    await run('sh', ['-c', script, container.directory, `${skip}`]);
     const ms = performance.now() - from;
     await container.end('SIGKILL');
     return ms;
   };
-  const freeMs = await timed({});
-  return { freeMs, limitedMs: await timed({ blockReadBytesPerSecond: [{ path: '/dev/vda', rate: MEBIBYTE }] }) };
+  const freeMs = await timed({}, 0);
+  return { freeMs, limitedMs: await timed({ blockReadBytesPerSecond: [{ path: '/dev/vda', rate: MEBIBYTE }] }, 200) };
 }
 
 const elapsedMs: Record<string, number> = {};
