@@ -43,6 +43,9 @@ const host: DockerApiHost = {
     connect: () => Promise.resolve(),
     disconnect: () => Promise.resolve(),
     restart: () => Promise.resolve(),
+    pause: () => Promise.reject(new Error('not here')),
+    unpause: () => Promise.reject(new Error('not here')),
+    update: () => Promise.reject(new Error('not here')),
     resize: () => Promise.resolve(),
   },
   images: {

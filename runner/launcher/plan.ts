@@ -14,6 +14,8 @@ export interface PlanOptions {
   readonly cgroupRoot: string;
   /** Controllers that containers get. */
   readonly controllers: readonly string[];
+  /** The files that a cgroup has; undefined: those of the controllers. */
+  readonly cgroupFiles?: readonly string[] | undefined;
   /** The compiled form of `spec.linux.seccomp`; undefined when there is none. */
   readonly seccompProgram: string | undefined;
 }
@@ -149,11 +151,9 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       columns: consoleSize?.width ?? 0,
     },
     { kind: 'cgroup', root: options.cgroupRoot, path: spec.linux.cgroupsPath, controllers: options.controllers },
-    ...cgroupFiles(spec.linux.resources, options.controllers).map(([name, value]): HostOperation => ({
-      kind: 'cgroup-file',
-      name,
-      value,
-    })),
+    ...cgroupFiles(spec.linux.resources, options.controllers, options.cgroupFiles).map(
+      ([name, value]): HostOperation => ({ kind: 'cgroup-file', name, value }),
+    ),
     ...deviceControl(spec),
     ...namespaceOperations(spec, request.links),
     ...request.links.map((link): HostOperation => linkOperations(link).link),

@@ -103,6 +103,16 @@ export interface DeviceRule {
   readonly access?: string;
 }
 
+export interface BlockDevice {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Bytes or operations a second. */
+export interface BlockDeviceRate extends BlockDevice {
+  readonly rate: number;
+}
+
 /** Limits; absent means no limit. Bytes, microseconds, counts. */
 export interface RuntimeResources {
   readonly memory?: { readonly limit?: number; readonly swap?: number; readonly reservation?: number };
@@ -114,6 +124,17 @@ export interface RuntimeResources {
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
+  readonly blockIO?: {
+    /** 10 to 1000. */
+    readonly weight?: number;
+    readonly weightDevice?: readonly (BlockDevice & { readonly weight: number })[];
+    readonly throttleReadBpsDevice?: readonly BlockDeviceRate[];
+    readonly throttleWriteBpsDevice?: readonly BlockDeviceRate[];
+    readonly throttleReadIOPSDevice?: readonly BlockDeviceRate[];
+    readonly throttleWriteIOPSDevice?: readonly BlockDeviceRate[];
+  };
+  /** Page size as the kernel names it (`2MB`), and bytes. */
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
   /** The last rule that matches decides. Absent: no device is refused. */
   readonly devices?: readonly DeviceRule[];
   /** cgroup v2 files written as they are (runtime-spec `linux.resources.unified`). */
