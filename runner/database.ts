@@ -32,6 +32,11 @@ const migrations = [
   create table task_outcomes (task_id text primary key, status text) strict;
   create table outbox (seq integer primary key autoincrement, batch text not null) strict;
   `,
+  `
+  create table volumes (
+    name text primary key, options text not null, labels text not null, created_at_ms integer not null, bound_to text
+  ) strict;
+  `,
 ];
 
 /**

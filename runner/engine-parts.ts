@@ -13,6 +13,7 @@ import { createLauncher } from './launcher/client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork, removeNetwork } from './network/bridge-network.ts';
 import type { Network } from './network/network.ts';
+import { Volumes } from './volume/volumes.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
 
 export interface EngineOfDataRoot {
@@ -31,6 +32,7 @@ export interface EngineParts extends AsyncDisposable {
   readonly images: ImageStore & ImageCatalog;
   readonly network: Network;
   readonly engine: Engine & ContainerControl;
+  readonly volumes: Volumes;
   /** Where containers have their directories. */
   readonly directory: string;
   /**
@@ -65,8 +67,20 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
   const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
+  const volumes = await Volumes.open({ database, directory: join(dataRoot, 'volumes'), clock, log: tell });
   const engine = upper.use(
-    await createEngine({ database, images, network, launcher, directory, cgroup, clock, log: tell }),
+    await createEngine({
+      database,
+      images,
+      network,
+      launcher,
+      volumes,
+      files: undefined,
+      directory,
+      cgroup,
+      clock,
+      log: tell,
+    }),
   );
   const base = lower.move();
   const top = upper.move();
@@ -75,9 +89,10 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, engine, directory },
+    ...{ instance, cgroup, images, network, engine, volumes, directory },
     async removeTraces() {
       await top.disposeAsync();
+      await volumes.unmountAll();
       await removeNetwork({ launcher, instance });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);

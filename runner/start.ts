@@ -39,7 +39,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, engine, network, directory } = parts.use(
+  const { cgroup, images, engine, network, volumes, directory } = parts.use(
     await openEngine({ dataRoot: path, database, clock, log }),
   );
   const facts = await hostFacts(cgroup.controllers);
@@ -57,6 +57,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     view,
     engine,
     images,
+    volumes,
     network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,

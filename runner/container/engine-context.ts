@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher, Shim } from '../launcher/launcher.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
+import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
@@ -26,6 +28,8 @@ export interface EngineContext {
   readonly images: ImageStore;
   readonly network: Network;
   readonly launcher: Launcher;
+  readonly volumes: Volumes;
+  readonly files: Pick<ContainerFiles, 'copyOut'> | undefined;
   /** The data root's `containers` directory. */
   readonly directory: string;
   readonly cgroup: CgroupTree;

@@ -3,6 +3,7 @@ import { BerthError } from '#shared/errors.ts';
 import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
+import { prepareMounts } from './container-volumes.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
@@ -40,11 +41,13 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   writeReadable(paths.hostname, `${config.hostname}\n`);
   writeReadable(paths.hosts, hostsFile(config.hostname, link.address));
   writeReadable(paths.resolvConf, resolvConf(hostResolvers(), context.network.gateway));
+  const mounts = await prepareMounts(context, config);
   return context.launcher.launch({
     containerId: id,
     spec: runtimeSpec(config, {
       containerId: id,
       files: paths,
+      mounts,
       cgroupsPath: `${context.cgroup.path}/${id}`,
       controllers: context.cgroup.controllers,
       architecture: context.architecture,

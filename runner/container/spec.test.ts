@@ -20,6 +20,7 @@ const config = containerConfig.parse({
 });
 const context: SpecContext = {
   containerId: 'a'.repeat(64),
+  mounts: [],
   files: { hostname: '/c/hostname', hosts: '/c/hosts', resolvConf: '/c/resolv.conf' },
   cgroupsPath: `/berth-x/${'a'.repeat(64)}`,
   controllers: ['memory', 'pids'],

@@ -7,12 +7,15 @@ import { maskedPaths, readonlyPaths } from '../security/paths.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import { seccompProfile } from '../security/seccomp.ts';
 import type { ContainerConfig } from './config.ts';
+import { runtimeMounts } from './mount-spec.ts';
 
 /** What a spec is made from beside the container's config. Paths are absolute and on the host. */
 export interface SpecContext {
   readonly containerId: string;
   /** The files that are bound over /etc/hostname, /etc/hosts and /etc/resolv.conf. */
   readonly files: { readonly hostname: string; readonly hosts: string; readonly resolvConf: string };
+  /** What the container was given to mount (`prepareMounts`). */
+  readonly mounts: readonly RuntimeMount[];
   /** Path in the cgroup hierarchy, from its root (`/berth-1a2b3c4d/<id>`). */
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
@@ -53,7 +56,11 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     },
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
-    mounts: [...defaultMounts(config.shmBytes), ...fileMounts(context.files)],
+    mounts: runtimeMounts({
+      defaults: defaultMounts(config.shmBytes),
+      files: fileMounts(context.files),
+      own: context.mounts,
+    }),
     annotations: {},
     linux: {
       namespaces: (['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'] as const).map((type) => ({ type })),

@@ -62,21 +62,7 @@ function networkDocument({ network }: DockerApiContext, records: readonly Contai
   };
 }
 
-/** POST /networks/prune, /volumes/prune: there is nothing to take away. */
+/** POST /networks/prune: there is nothing to take away. */
 export function pruneNetworks(): Answer {
   return json({ NetworksDeleted: null });
-}
-
-export function listVolumes(): Answer {
-  return json({ Volumes: [], Warnings: null });
-}
-
-export function pruneVolumes(): Answer {
-  return json({ VolumesDeleted: null, SpaceReclaimed: 0 });
-}
-
-/** GET and DELETE /volumes/{name} */
-export function noVolume(_context: DockerApiContext, request: ApiRequest): Answer {
-  const name = parameter(request, 'name').slice(0, 80);
-  throw new BerthError('not-found', 'docker.no-volume', `get ${name}: no such volume`);
 }

@@ -24,9 +24,10 @@ import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { loadImages } from './image-load.ts';
 import { historyOfImage, inspectImage, listImages, pruneImages, removeImage, tagImage } from './images.ts';
-import { inspectNetwork, listNetworks, listVolumes, noVolume, pruneNetworks, pruneVolumes } from './networks.ts';
+import { inspectNetwork, listNetworks, pruneNetworks } from './networks.ts';
 import type { Operation } from './operations.ts';
 import { routeFinder } from './route-match.ts';
+import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
 import { authenticate, diskUsage, info, ping, pruneStopped, version } from './system.ts';
 
 type Handler = (context: DockerApiContext, request: ApiRequest) => Answer | Promise<Answer>;
@@ -51,7 +52,6 @@ const noSwarm: Handler = () => {
 
 const copying = notYet('Copying files in and out of containers');
 const networking = notYet('More than the one bridge network');
-const volumes = notYet('Creating and changing volumes');
 const plugins = notYet('Managing plugins');
 const noPlugin: Handler = (_context, request) => {
   const text = `plugin "${parameter(request, 'name').slice(0, 80)}" not found`;
@@ -127,10 +127,10 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'POST /networks/{id}/disconnect': networking,
   'POST /networks/prune': pruneNetworks,
   'GET /volumes': listVolumes,
-  'POST /volumes/create': volumes,
-  'GET /volumes/{name}': noVolume,
-  'PUT /volumes/{name}': volumes,
-  'DELETE /volumes/{name}': noVolume,
+  'POST /volumes/create': createVolume,
+  'GET /volumes/{name}': inspectVolume,
+  'PUT /volumes/{name}': noSwarm,
+  'DELETE /volumes/{name}': removeVolume,
   'POST /volumes/prune': pruneVolumes,
 
   'GET /plugins': () => ({ kind: 'json', body: [] }),

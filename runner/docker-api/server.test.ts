@@ -51,6 +51,18 @@ const host: DockerApiHost = {
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
   network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
+  volumes: {
+    create: () => Promise.reject(new Error('no volumes')),
+    find: () => undefined,
+    list: () => [],
+    onChange: () => ({ [Symbol.dispose]: () => {} }),
+    pathOf: (name) => `/nonexistent/${name}`,
+    remove: () => Promise.resolve(),
+    require: () => {
+      throw new Error('no volumes');
+    },
+    usersOf: () => [],
+  },
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
   clock: () => 0,

@@ -55,6 +55,7 @@ function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): Con
       readonlyRootfs: false,
       noNewPrivileges: false,
       shmBytes: 0,
+      mounts: [],
       rlimits: [],
       task: { id: of.id, epoch: of.epoch, serviceId: of.serviceId, slot: of.slot },
     },

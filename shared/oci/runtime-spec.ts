@@ -51,6 +51,8 @@ export interface RuntimeMount {
   readonly destination: string;
   readonly type: string;
   readonly source: string;
+  /** Not of the specification: the part of a bind's source that is mounted; no symbolic link leads out of the source. */
+  readonly subpath?: string;
   /** mount(8) option words: flags (`nosuid`, `ro`, `bind`, `rprivate` …) and file-system data (`mode=755`). */
   readonly options: readonly string[];
 }

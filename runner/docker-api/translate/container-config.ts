@@ -1,6 +1,7 @@
 import type { PublishedPort } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
+import type { ConfiguredMount } from '../../container/mount-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
 import { isolationOf } from './create/isolation.ts';
@@ -18,6 +19,8 @@ export interface CreateContext {
   readonly image: { readonly id: string; readonly config: ImageConfig };
   /** Every host port chosen. */
   readonly ports: readonly PublishedPort[];
+  /** All that is mounted (`containerMounts`). */
+  readonly mounts: readonly ConfiguredMount[];
 }
 
 /**
@@ -61,6 +64,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...isolationOf(host),
     ...resourcesOf(host),
     ...mountsOf(host),
+    mounts: [...context.mounts],
     ...networkingOf(config),
     autoRemove: host.AutoRemove ?? false,
     docker: {
@@ -72,6 +76,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
         ...shownHealthcheck(config.Healthcheck ?? image.Healthcheck),
         Cmd: shownCommand(own, entrypoint, image.Cmd),
         Entrypoint: entrypoint === undefined ? (image.Entrypoint ?? null) : entrypoint,
+        ...volumesShown({ ...image.Volumes, ...config.Volumes }),
         ...exposed({ ...image.ExposedPorts, ...config.ExposedPorts }),
         ...(config.StopTimeout == null ? {} : { StopTimeout: config.StopTimeout }),
       },
@@ -97,6 +102,10 @@ function shownCommand(
 
 function shownHealthcheck(check: object | null | undefined): { Healthcheck?: unknown } {
   return check === null || check === undefined ? {} : { Healthcheck: check };
+}
+
+function volumesShown(volumes: Readonly<Record<string, unknown>>): { Volumes?: unknown } {
+  return Object.keys(volumes).length === 0 ? {} : { Volumes: volumes };
 }
 
 function exposed(ports: Readonly<Record<string, unknown>>): { ExposedPorts?: unknown } {

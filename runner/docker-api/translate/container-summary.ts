@@ -1,6 +1,7 @@
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
 import { endpointSettings, type NetworkView } from './container-network.ts';
+import { mountPoints } from './create/container-mounts.ts';
 import { stateWord, statusText } from './container-status.ts';
 
 /** Bytes that a container wrote, and with its image's. */
@@ -12,7 +13,12 @@ export interface ContainerSize {
 /** One entry of GET /containers/json (ContainerSummary). */
 export function containerSummary(
   record: ContainerRecord,
-  view: { readonly network: NetworkView; readonly now: number; readonly size?: ContainerSize },
+  view: {
+    readonly network: NetworkView;
+    readonly now: number;
+    readonly volumePath: (name: string) => string;
+    readonly size?: ContainerSize;
+  },
 ): Readonly<Record<string, unknown>> {
   const { config } = record;
   return {
@@ -29,7 +35,7 @@ export function containerSummary(
     Status: statusText(record, view.now),
     HostConfig: { NetworkMode: 'bridge' },
     NetworkSettings: { Networks: { bridge: endpointSettings(record, view.network) } },
-    Mounts: [],
+    Mounts: mountPoints(config, view.volumePath),
   };
 }
 

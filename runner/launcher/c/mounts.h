@@ -4,6 +4,9 @@
 
 #include "plan.h"
 
+/* In the spawner and its children: the mount namespace that the runner lives in. */
+#define HOST_NAMESPACE_FD 5
+
 /* Returns the fd of the mounted root. */
 int mount_overlay(const struct overlay_operation *overlay, struct report *report);
 int mount_filesystem(int root, const struct filesystem_operation *filesystem, struct report *report);

@@ -83,9 +83,9 @@ struct filesystem_operation {
     struct strings parameters; /* key, value, key, value; an empty value is a flag */
 };
 struct bind_operation {
-    const char *source, *destination;
+    const char *source, *subpath, *destination; /* subpath: beneath the source, followed nowhere out of it; empty: all */
     uint32_t recursive;
-    uint64_t attributes, propagation;
+    uint64_t attributes, recursive_attributes, propagation; /* attributes: of the topmost mount alone */
 };
 struct device_operation {
     const char *path;
