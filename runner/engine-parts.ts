@@ -2,6 +2,8 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
+import type { ContainerFiles } from './archive/container-files.ts';
+import { createContainerFiles } from './archive/local-container-files.ts';
 import type { ContainerControl } from './container/control.ts';
 import { createEngine } from './container/create-engine.ts';
 import type { Engine } from './container/engine.ts';
@@ -31,6 +33,7 @@ export interface EngineParts extends AsyncDisposable {
   readonly cgroup: CgroupTree;
   readonly images: ImageStore & ImageCatalog;
   readonly network: Network;
+  readonly files: ContainerFiles;
   readonly engine: Engine & ContainerControl;
   readonly volumes: Volumes;
   /** Where containers have their directories. */
@@ -64,6 +67,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
+  const files = createContainerFiles(await binary('berth-files'));
   const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
@@ -75,7 +79,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
       network,
       launcher,
       volumes,
-      files: undefined,
+      files,
       directory,
       cgroup,
       clock,
@@ -89,7 +93,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, engine, volumes, directory },
+    ...{ instance, cgroup, images, network, files, engine, volumes, directory },
     async removeTraces() {
       await top.disposeAsync();
       await volumes.unmountAll();

@@ -48,7 +48,7 @@ export async function populateVolumes(
     const path = volumes.pathOf(name);
     await volumes.exclusively(name, async () => {
       if ((await readdir(path)).length > 0) return;
-      await files?.copyOut({ kind: 'root', root, binds: [] }, destination, path);
+      await files.copyOut({ kind: 'root', root, binds: [] }, destination, path);
     });
   }
 }

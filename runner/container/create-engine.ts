@@ -23,7 +23,7 @@ export interface EngineOptions {
   readonly network: Network;
   readonly launcher: Launcher;
   readonly volumes: Volumes;
-  readonly files: Pick<ContainerFiles, 'copyOut'> | undefined;
+  readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory; made when it is not there. */
   readonly directory: string;
   /** The runner's subtree (`prepareCgroupTree`). */

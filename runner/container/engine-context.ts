@@ -29,7 +29,7 @@ export interface EngineContext {
   readonly network: Network;
   readonly launcher: Launcher;
   readonly volumes: Volumes;
-  readonly files: Pick<ContainerFiles, 'copyOut'> | undefined;
+  readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory. */
   readonly directory: string;
   readonly cgroup: CgroupTree;
