@@ -1,23 +1,17 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { PublishedPort } from '#shared/model/service.ts';
-import type { ConfiguredMount } from '../container/mount-config.ts';
-import type { ImageRecord } from '../image/store.ts';
-import { anonymousName } from '../volume/volumes.ts';
 import { json, type Answer } from './answer.ts';
-import { atLeast, jsonBody, option, type ApiRequest } from './api-request.ts';
+import { jsonBody, option, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
 import { containerConfigOf } from './translate/container-config.ts';
-import { containerMounts } from './translate/create/container-mounts.ts';
-import { invalidMount } from './translate/create/mount-mode.ts';
 import { discardWarnings } from './translate/create/resources.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
 import { wantedPorts, type WantedPort } from './translate/create/published-ports.ts';
-import { refuseDriver } from './volumes.ts';
+import { wantedMounts } from './wanted-mounts.ts';
 
 /** POST /containers/create */
 export async function createContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
@@ -30,7 +24,7 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const ports = await Promise.all(wantedPorts(hostConfig ?? {}, exposed).map(chosenPort));
-  const mounts = wantedMounts(context, request, body, image);
+  const mounts = wantedMounts(context, request, { body, image });
   const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports, mounts });
   const controllers = context.view().facts.controllers;
   try {
@@ -43,27 +37,6 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
     }
     throw error;
   }
-}
-
-function wantedMounts(
-  context: DockerApiContext,
-  request: ApiRequest,
-  body: CreateBody,
-  image: ImageRecord,
-): readonly ConfiguredMount[] {
-  return containerMounts(body, {
-    volumeDriver: body.HostConfig?.VolumeDriver ?? '',
-    newName: anonymousName,
-    hostHas: existsSync,
-    readonlyNonRecursive: !atLeast(request, '1.44'),
-    refuseDriver,
-    imageVolumes: Object.keys(image.config.config?.Volumes ?? {}),
-    mountsOf: (reference) => {
-      const record = context.engine.find(reference.replace(/^\//, ''));
-      if (record !== undefined) return record.config.mounts;
-      throw invalidMount(`No such container: ${reference.slice(0, 160)}`);
-    },
-  });
 }
 
 function checkNetworks({ NetworkingConfig: networking }: CreateBody): void {
