@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createContainerFiles } from '../archive/local-container-files.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -51,6 +52,7 @@ const host: DockerApiHost = {
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
   network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
+  files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
   clock: () => 0,
