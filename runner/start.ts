@@ -39,7 +39,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, engine, network, volumes, directory } = parts.use(
+  const { cgroup, images, files, engine, network, volumes, directory } = parts.use(
     await openEngine({ dataRoot: path, database, clock, log }),
   );
   const facts = await hostFacts(cgroup.controllers);
@@ -59,6 +59,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     images,
     volumes,
     network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
+    files,
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
     clock,

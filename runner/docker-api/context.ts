@@ -1,3 +1,4 @@
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ContainerControl } from '../container/control.ts';
 import type { Engine } from '../container/engine.ts';
 import type { ImageCatalog } from '../image/catalog.ts';
@@ -16,6 +17,7 @@ export interface DockerApiHost {
   readonly images: ImageStore & ImageCatalog;
   readonly network: NetworkView;
   readonly volumes: VolumeControl;
+  readonly files: ContainerFiles;
   /** The data root's `containers` directory. */
   readonly containersDirectory: string;
   /** A container's cgroup is the directory of its id in this one. */

@@ -1,9 +1,11 @@
 import { BerthError } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
 import { parameter, type ApiRequest } from './api-request.ts';
+import { readArchive, statArchive, writeArchive } from './container-archive.ts';
 import { attachContainer } from './container-attach.ts';
 import { containerChanges } from './container-changes.ts';
 import { createContainer } from './container-create.ts';
+import { exportContainer } from './container-export.ts';
 import {
   killContainer,
   removeContainer,
@@ -50,7 +52,6 @@ const noSwarm: Handler = () => {
   throw new BerthError('unavailable', 'docker.no-swarm', text);
 };
 
-const copying = notYet('Copying files in and out of containers');
 const networking = notYet('More than the one bridge network');
 const plugins = notYet('Managing plugins');
 const noPlugin: Handler = (_context, request) => {
@@ -77,7 +78,7 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'GET /containers/{id}/top': topContainer,
   'GET /containers/{id}/logs': containerLogs,
   'GET /containers/{id}/changes': containerChanges,
-  'GET /containers/{id}/export': notYet('Exporting containers'),
+  'GET /containers/{id}/export': exportContainer,
   'GET /containers/{id}/stats': containerStats,
   'POST /containers/{id}/resize': resizeContainer,
   'POST /containers/{id}/start': startContainer,
@@ -92,9 +93,9 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'GET /containers/{id}/attach/ws': notYet('Attaching over a WebSocket'),
   'POST /containers/{id}/wait': waitContainer,
   'DELETE /containers/{id}': removeContainer,
-  'HEAD /containers/{id}/archive': copying,
-  'GET /containers/{id}/archive': copying,
-  'PUT /containers/{id}/archive': copying,
+  'HEAD /containers/{id}/archive': statArchive,
+  'GET /containers/{id}/archive': readArchive,
+  'PUT /containers/{id}/archive': writeArchive,
   'POST /containers/{id}/exec': createExec,
   'POST /exec/{id}/start': startExec,
   'POST /exec/{id}/resize': resizeExec,

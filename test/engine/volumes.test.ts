@@ -305,6 +305,15 @@ describe('what a container has mounted', () => {
     expect(await readdir(directory)).toContain('image.tar');
   });
 
+  test('files are copied into a volume of a container that does not run, and out of it', async () => {
+    const id = await docker('create', '-v', 'copied:/c', '-v', `${directory}:/h:ro`, 'busybox', 'true');
+    await docker('cp', join(directory, 'image.tar'), `${id}:/c/in.tar`);
+    expect(await inBusybox(['-v', 'copied:/c'], 'ls /c')).toBe('in.tar');
+    await docker('cp', `${id}:/h/image.tar`, join(directory, 'out.tar'));
+    expect(await readdir(directory)).toContain('out.tar');
+    expect((await outcome('cp', join(directory, 'image.tar'), `${id}:/h/no.tar`)).stderr).toContain('read-only');
+  });
+
   test('a part of a volume', async () => {
     await inBusybox(['-v', 'whole:/v'], 'mkdir -p /v/a/b; touch /v/a/b/c');
     const mount = 'type=volume,source=whole,target=/part,volume-subpath=a/b';
