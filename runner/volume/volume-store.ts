@@ -32,7 +32,7 @@ export class VolumeStore {
     );
     this.#bind = database.prepare('update volumes set bound_to = ? where name = ?');
     this.#delete = database.prepare('delete from volumes where name = ?');
-    for (const row of database.prepare('select * from volumes order by created_at_ms, name').all()) {
+    for (const row of database.prepare('select * from volumes order by rowid').all()) {
       const name = String(row['name']);
       this.#records.set(name, {
         name,

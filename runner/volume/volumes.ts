@@ -59,6 +59,8 @@ export class Volumes {
   readonly #clock: () => number;
   readonly #log: VolumesOptions['log'];
   readonly #queue = new OperationQueue();
+  /** What is asked for one name by its name, one after the other. */
+  readonly #requests = new OperationQueue();
   readonly #holds = new Map<string, string[]>();
   readonly #making = new Map<string, Promise<void>>();
   readonly #removals = new Map<string, Promise<void>>();
@@ -126,10 +128,12 @@ export class Volumes {
    *
    * @throws BerthError `volume.name-invalid`, `volume.option-invalid`
    */
-  async create(wish: VolumeWish): Promise<VolumeRecord> {
-    await using hold = await this.acquire(BOUND_TO_NOBODY, [wish]);
-    hold.keep(() => false);
-    return this.require(wish.name);
+  create(wish: VolumeWish): Promise<VolumeRecord> {
+    return this.#requests.run(wish.name, async () => {
+      await using hold = await this.acquire(BOUND_TO_NOBODY, [wish]);
+      hold.keep(() => false);
+      return this.require(wish.name);
+    });
   }
 
   /**
@@ -197,15 +201,16 @@ export class Volumes {
   }
 
   /** @throws BerthError `volume.unknown`, `volume.in-use` */
-  async remove(name: string): Promise<void> {
-    await this.#making.get(name);
-    const record = this.require(name);
-    const users = this.usersOf(record.name);
-    if (users.length > 0) {
-      const text = `remove ${name}: volume is in use - [${users.join(', ')}]`;
-      throw new BerthError('conflict', 'volume.in-use', text);
-    }
-    await this.#remove(name);
+  remove(name: string): Promise<void> {
+    return this.#requests.run(name, async () => {
+      this.require(name);
+      const users = this.usersOf(name);
+      if (users.length > 0) {
+        const text = `remove ${name}: volume is in use - [${users.join(', ')}]`;
+        throw new BerthError('conflict', 'volume.in-use', text);
+      }
+      await this.#remove(name);
+    });
   }
 
   /** Runs alone among those who change the volume's content or mount. */
@@ -272,6 +277,8 @@ export class Volumes {
   }
 
   #remove(name: string): Promise<void> {
+    const underWay = this.#removals.get(name);
+    if (underWay !== undefined) return underWay;
     const record = this.require(name);
     this.#store.bind(name, BOUND_TO_NOBODY);
     const removal = this.exclusively(name, async () => {
