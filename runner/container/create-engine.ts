@@ -14,13 +14,16 @@ import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
-import type { Clock, EngineLog } from './engine-context.ts';
+import type { Clock, EngineLog, NameSink } from './engine-context.ts';
+import type { IsolationDefaults } from './isolation.ts';
 import { ContainerStore } from './state.ts';
 
 export interface EngineOptions {
   readonly database: DatabaseSync;
   readonly images: ImageStore;
   readonly network: Network;
+  /** Answers names on user-defined networks; absent: nobody does. */
+  readonly resolver?: NameSink;
   readonly launcher: Launcher;
   readonly volumes: Volumes;
   readonly files: Pick<ContainerFiles, 'copyOut'>;
@@ -28,6 +31,7 @@ export interface EngineOptions {
   readonly directory: string;
   /** The runner's subtree (`prepareCgroupTree`). */
   readonly cgroup: CgroupTree;
+  readonly isolation: IsolationDefaults;
   readonly clock: Clock;
   readonly log: EngineLog;
 }

@@ -5,8 +5,9 @@ import { removeTree } from '../os/files.ts';
 import { anonymousVolumes } from './container-volumes.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
+import { releaseSharedMemory } from './shared-memory.ts';
 import { signalNumber, stopSignalNumber } from './signals.ts';
-import type { StoredContainer } from './state.ts';
+import { noNetworks, type StoredContainer } from './state.ts';
 
 export interface StopOptions {
   readonly signal?: string;
@@ -31,7 +32,7 @@ export async function stopContainer(
     options.signal === undefined ? stopSignalNumber(record.config.stopSignal) : signalNumber(options.signal);
   if (record.state === 'restarting') {
     await network.release(id);
-    store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, address: undefined });
+    store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, ...noNetworks });
     return;
   }
   if (record.desired !== 'stopped') store.update(id, { desired: 'stopped' });
@@ -85,6 +86,7 @@ export async function removeContainer(
     await disconnect(context, id);
   }
   await removeCgroup(cgroupDirectory(context, id));
+  await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
   await removeTree(pathsOf(context, id).directory);
   await volumes.removeBound(id);

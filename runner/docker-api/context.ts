@@ -7,6 +7,7 @@ import type { VolumeControl } from '../volume/volumes.ts';
 import type { EventLog } from './event-log.ts';
 import type { ExecRegistry } from './exec-registry.ts';
 import type { NetworkView } from './translate/container-network.ts';
+import type { IsolationHost } from './translate/create/isolation.ts';
 import type { HostView } from './translate/host.ts';
 
 /** What of a host the Docker API is served from. */
@@ -22,6 +23,7 @@ export interface DockerApiHost {
   readonly containersDirectory: string;
   /** A container's cgroup is the directory of its id in this one. */
   readonly cgroupDirectory: string;
+  readonly isolation: IsolationHost;
   readonly clock: () => number;
 }
 

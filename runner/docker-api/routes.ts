@@ -26,7 +26,8 @@ import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { loadImages } from './image-load.ts';
 import { historyOfImage, inspectImage, listImages, pruneImages, removeImage, tagImage } from './images.ts';
-import { inspectNetwork, listNetworks, pruneNetworks } from './networks.ts';
+import { connectNetwork, disconnectNetwork } from './network-connect.ts';
+import { createNetwork, inspectNetwork, listNetworks, pruneNetworks, removeNetwork } from './networks.ts';
 import type { Operation } from './operations.ts';
 import { routeFinder } from './route-match.ts';
 import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
@@ -52,7 +53,6 @@ const noSwarm: Handler = () => {
   throw new BerthError('unavailable', 'docker.no-swarm', text);
 };
 
-const networking = notYet('More than the one bridge network');
 const plugins = notYet('Managing plugins');
 const noPlugin: Handler = (_context, request) => {
   const text = `plugin "${parameter(request, 'name').slice(0, 80)}" not found`;
@@ -122,10 +122,10 @@ const handlers: Readonly<Record<Operation, Handler>> = {
 
   'GET /networks': listNetworks,
   'GET /networks/{id}': inspectNetwork,
-  'DELETE /networks/{id}': networking,
-  'POST /networks/create': networking,
-  'POST /networks/{id}/connect': networking,
-  'POST /networks/{id}/disconnect': networking,
+  'DELETE /networks/{id}': removeNetwork,
+  'POST /networks/create': createNetwork,
+  'POST /networks/{id}/connect': connectNetwork,
+  'POST /networks/{id}/disconnect': disconnectNetwork,
   'POST /networks/prune': pruneNetworks,
   'GET /volumes': listVolumes,
   'POST /volumes/create': createVolume,

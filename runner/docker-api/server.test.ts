@@ -29,6 +29,7 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
+  isolation: { apparmorProfiles: undefined, remapsAll: false },
   now: 0,
 };
 
@@ -38,6 +39,10 @@ const host: DockerApiHost = {
     ...engineWithout(),
     attach: () => Promise.reject(new Error('no container')),
     rename: () => Promise.resolve(),
+    createNetwork: () => Promise.reject(new Error('no network')),
+    removeNetwork: () => Promise.resolve(),
+    connect: () => Promise.resolve(),
+    disconnect: () => Promise.resolve(),
     restart: () => Promise.resolve(),
     resize: () => Promise.resolve(),
   },
@@ -51,7 +56,7 @@ const host: DockerApiHost = {
     detail: () => undefined,
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
-  network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
+  network: { list: () => [], find: () => undefined },
   volumes: {
     create: () => Promise.reject(new Error('no volumes')),
     find: () => undefined,
@@ -67,6 +72,7 @@ const host: DockerApiHost = {
   files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
+  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
   clock: () => 0,
 };
 

@@ -1,12 +1,12 @@
-import type { PublishedPort } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
 import type { ConfiguredMount } from '../../container/mount-config.ts';
+import type { NetworkConfig } from '../../container/network-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
-import { isolationOf } from './create/isolation.ts';
+import { isolationOf, type IsolationHost } from './create/isolation.ts';
+import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
-import { networkingOf } from './create/networking.ts';
 import { resourcesOf } from './create/resources.ts';
 import { restartPolicyOf } from './create/restart-policy.ts';
 import type { ConfigBody, CreateBody, HostConfigBody } from './create-request.ts';
@@ -17,8 +17,9 @@ export interface CreateContext {
   /** Unique: no other container shares the published ports. */
   readonly publishGroup: string;
   readonly image: { readonly id: string; readonly config: ImageConfig };
-  /** Every host port chosen. */
-  readonly ports: readonly PublishedPort[];
+  /** Where it is, and what it publishes. */
+  readonly networking: Pick<NetworkConfig, 'networkNamespace' | 'endpoints' | 'ports'> & { readonly hostname?: string };
+  readonly isolation: IsolationHost;
   /** All that is mounted (`containerMounts`). */
   readonly mounts: readonly ConfiguredMount[];
 }
@@ -41,7 +42,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       ...(entrypoint === undefined ? {} : { entrypoint: [...entrypoint] }),
       environment: {},
       labels: config.Labels ?? {},
-      ports: [...context.ports],
+      ports: [],
       restart: restartPolicyOf(host),
       healthcheck: healthcheckOf(config.Healthcheck) ?? undefined,
     },
@@ -61,11 +62,13 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       ? {}
       : { stopTimeoutMs: config.StopTimeout < 0 ? 86_400_000 : config.StopTimeout * 1000 }),
     additionalGroups: host.GroupAdd ?? [],
-    ...isolationOf(host),
+    ...isolationOf(config, host, context.isolation),
     ...resourcesOf(host),
     ...mountsOf(host),
     mounts: [...context.mounts],
-    ...networkingOf(config),
+    ...namesOf(config, host),
+    ...(config.Hostname ? { hostname: config.Hostname } : {}),
+    ...context.networking,
     autoRemove: host.AutoRemove ?? false,
     docker: {
       config: {
@@ -77,6 +80,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
         Cmd: shownCommand(own, entrypoint, image.Cmd),
         Entrypoint: entrypoint === undefined ? (image.Entrypoint ?? null) : entrypoint,
         ...volumesShown({ ...image.Volumes, ...config.Volumes }),
+        ...(config.NetworkDisabled === true ? { NetworkDisabled: true } : {}),
         ...exposed({ ...image.ExposedPorts, ...config.ExposedPorts }),
         ...(config.StopTimeout == null ? {} : { StopTimeout: config.StopTimeout }),
       },
