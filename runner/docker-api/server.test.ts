@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createContainerFiles } from '../archive/local-container-files.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -59,6 +60,19 @@ const host: DockerApiHost = {
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
   network: { list: () => [], find: () => undefined },
+  volumes: {
+    create: () => Promise.reject(new Error('no volumes')),
+    find: () => undefined,
+    list: () => [],
+    onChange: () => ({ [Symbol.dispose]: () => {} }),
+    pathOf: (name) => `/nonexistent/${name}`,
+    remove: () => Promise.resolve(),
+    require: () => {
+      throw new Error('no volumes');
+    },
+    usersOf: () => [],
+  },
+  files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
   isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
