@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
@@ -49,6 +50,8 @@ const host: DockerApiHost = {
     onChange: () => ({ [Symbol.dispose]: () => {} }),
     tag: () => {},
     detail: () => undefined,
+    create: () => Promise.reject(new Error('none is made here')),
+    save: () => Readable.from([]),
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
   network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
