@@ -30,11 +30,14 @@ export class EngineUnderTest implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #directory: string;
   readonly socketPath: string;
+  /** Of the runner; 0 for another engine. */
+  readonly pid: number;
 
-  private constructor(stack: AsyncDisposableStack, directory: string, socketPath: string) {
+  private constructor(stack: AsyncDisposableStack, directory: string, socketPath: string, pid: number) {
     this.#stack = stack;
     this.#directory = directory;
     this.socketPath = socketPath;
+    this.pid = pid;
   }
 
   /** A standalone runner in a network namespace of its own; nothing of it is left afterwards. */
@@ -48,9 +51,9 @@ export class EngineUnderTest implements AsyncDisposable {
     stack.use(cgroups);
     const daemon = stack.use(startRunner(namespace.name, dataRoot, socketPath, directory));
     cgroups.defer(() => removeCgroups(instanceOf(dataRoot), AbortSignal.timeout(START_MS)));
-    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, socketPath);
+    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, socketPath, daemon.pid);
     await engine.#ready(daemon);
-    return new EngineUnderTest(stack.move(), directory, socketPath);
+    return new EngineUnderTest(stack.move(), directory, socketPath, daemon.pid);
   }
 
   /** Debian's dockerd; undefined where it is not installed. */
@@ -61,9 +64,9 @@ export class EngineUnderTest implements AsyncDisposable {
     const dockerd = await startDockerd();
     if (dockerd === undefined) return undefined;
     stack.use(dockerd);
-    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, dockerd.socket);
+    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, dockerd.socket, 0);
     await engine.#ready(undefined);
-    return new EngineUnderTest(stack.move(), directory, dockerd.socket);
+    return new EngineUnderTest(stack.move(), directory, dockerd.socket, 0);
   }
 
   /** Runs the client to its end, or for as long as the step says. */
