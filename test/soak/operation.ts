@@ -16,7 +16,7 @@ export interface Target {
   readonly created: string;
 }
 
-/** An operation of the engine that the runner is killed in the middle of. Its failure is as good as its success. */
+/** An operation of the engine, which rejects when it was refused or cut off. */
 export type Operation = (target: Target) => Promise<unknown>;
 
 export const image = 'busybox:latest';
@@ -33,18 +33,27 @@ export async function createContainer(
   return (answer.body as { Id: string }).Id;
 }
 
-const post = (target: Target, path: string, body?: unknown): Promise<unknown> =>
-  call(target.runner.socketPath, 'POST', path, body);
+const post = (target: Target, path: string, body?: unknown): Promise<unknown> => ask(target, 'POST', path, body);
 
-const remove = (target: Target, path: string): Promise<unknown> => call(target.runner.socketPath, 'DELETE', path);
+const remove = (target: Target, path: string): Promise<unknown> => ask(target, 'DELETE', path);
 
-/** Sends bytes, or takes them and throws them away. */
-export function bulk({ runner }: Target, method: string, path: string, body?: Buffer): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
+/** The answer's body. @throws Error when it is a refusal */
+async function ask({ runner }: Target, method: string, path: string, wanted?: unknown): Promise<unknown> {
+  const { status, body } = await call(runner.socketPath, method, path, wanted);
+  if (status < 400) return body;
+  throw new Error(`${method} ${path}: ${status} ${JSON.stringify(body)}`);
+}
+
+/** Sends bytes, or takes them and throws them away. @throws Error when it is refused */
+export function bulk({ runner }: Target, method: string, path: string, body?: Buffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const sent = request({ socketPath: runner.socketPath, method, path, agent: false }, (response) => {
     response.resume();
     response.on('error', reject);
-    response.on('end', () => resolve(response.statusCode ?? 0));
+    response.on('end', () => {
+      if ((response.statusCode ?? 0) < 400) resolve();
+      else reject(new Error(`${method} ${path}: ${response.statusCode}`));
+    });
   });
   sent.on('error', reject);
   sent.end(body);
@@ -69,10 +78,10 @@ async function startedWithAll(target: Target): Promise<unknown> {
 }
 
 async function exec(target: Target): Promise<unknown> {
-  const made = await call(target.runner.socketPath, 'POST', `/containers/${target.running}/exec`, {
+  const made = await post(target, `/containers/${target.running}/exec`, {
     Cmd: ['sh', '-c', 'sleep 100 & exec sleep 0.05'],
   });
-  return post(target, `/exec/${(made.body as { Id: string }).Id}/start`, { Detach: true });
+  return post(target, `/exec/${(made as { Id: string }).Id}/start`, { Detach: true });
 }
 
 /** Every operation that changes something, by its name. */
@@ -141,11 +150,5 @@ export const operations: Readonly<Record<string, Operation>> = {
 /** What a soak run keeps from round to round is this image; it is loaded once. */
 export async function loadImage(runner: RunnerUnderFire): Promise<void> {
   const target = { runner, name: '', running: '', created: '' };
-  const status = await bulk(
-    target,
-    'POST',
-    '/images/load?quiet=1',
-    dockerArchive([busyboxImage({ reference: image })]),
-  );
-  if (status !== 200) throw new Error(`load ${image}: ${status}`);
+  await bulk(target, 'POST', '/images/load?quiet=1', dockerArchive([busyboxImage({ reference: image })]));
 }
