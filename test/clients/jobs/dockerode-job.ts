@@ -47,7 +47,7 @@ const [ended, worker] = (await docker.run(
   'busybox',
   ['sh', '-c', 'echo made > /cargo/parcel; echo out; echo err >&2; exit 4'],
   [stdout, stderr],
-  { name: 'worker', HostConfig: { Binds: ['cargo:/cargo'] } },
+  { name: 'worker', Tty: false, HostConfig: { Binds: ['cargo:/cargo'] } },
 )) as [{ StatusCode: number }, Docker.Container];
 stdout.end();
 stderr.end();
@@ -90,7 +90,7 @@ result['top'] = (await client.top()).Processes.length;
 
 // A new image from a container.
 await client.commit({ repo: 'committed', tag: '1', changes: ['CMD ["cat", "/tmp/note"]', 'LABEL made=here'] });
-const [again, second] = (await docker.run('committed:1', [], new PassThrough(), {})) as [
+const [again, second] = (await docker.run('committed:1', [], new PassThrough(), { Tty: false })) as [
   { StatusCode: number },
   Docker.Container,
 ];
