@@ -23,7 +23,7 @@ await using web = await new GenericContainer('busybox:latest')
 const url = `http://${web.getHost()}:${web.getMappedPort(8080)}`;
 result['copied'] = await (await fetch(`${url}/copied`)).text();
 result['mounted'] = await (await fetch(`${url}/mounted/file`)).text();
-result['environment'] = (await web.exec(['printenv', 'COLOUR'])).output;
+result['environment'] = (await web.exec(['sh', '-c', 'echo $COLOUR'])).output;
 
 await using job = await new GenericContainer('busybox:latest')
   .withNetwork(network)
