@@ -42,6 +42,9 @@ export type HostOperation =
       readonly hostName: string;
       readonly containerName: string;
       readonly mac: readonly number[];
+      /** 0: the kernel's. */
+      readonly mtuBytes: number;
+      readonly isolated: boolean;
     }
   | { readonly kind: 'oom-score'; readonly value: number }
   /** A file of `struct sock_filter`. */

@@ -120,9 +120,9 @@ function sysctls(spec: RuntimeSpec): ContainerOperation[] {
 
 /** A veth pair and the address of its end in the container, with a default route when it has a gateway. */
 export function linkOperations(link: LinkSpec) {
-  const { bridge, hostName, containerName, address, prefixLength, gateway } = link;
+  const { bridge, hostName, containerName, address, prefixLength, gateway, mtuBytes = 0, isolated = false } = link;
   return {
-    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress) },
+    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress), mtuBytes, isolated },
     address: {
       kind: 'address',
       name: containerName,

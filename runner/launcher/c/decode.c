@@ -52,6 +52,8 @@ void get_link(struct reader *reader, struct link_operation *link) {
     link->host_name = next_string(reader);
     link->container_name = next_string(reader);
     memcpy(link->mac, take(reader, 6), 6);
+    link->mtu = get_u32(reader);
+    link->isolated = get_u32(reader);
 }
 
 void get_address(struct reader *reader, struct address_operation *address) {
