@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
 import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
-import { openEngine } from './engine-parts.ts';
+import { openEngine, type ContainerDefaults } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
-import { instanceNames } from './network/rules.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
 
@@ -16,6 +14,7 @@ export interface RunnerOptions {
   readonly socketPath: string;
   readonly standalone: boolean;
   readonly log: Log;
+  readonly containers?: ContainerDefaults;
 }
 
 /** A runner whose containers are found again and whose socket answers. Disposing it leaves the containers running. */
@@ -31,7 +30,8 @@ export interface Runner extends AsyncDisposable {
  *
  * @throws BerthError `runner.not-joined`, `runner.binary-missing`, and what the parts throw
  */
-export async function startRunner({ dataRoot: path, socketPath, standalone, log }: RunnerOptions): Promise<Runner> {
+export async function startRunner(options: RunnerOptions): Promise<Runner> {
+  const { dataRoot: path, socketPath, standalone, log, containers = {} } = options;
   await using parts = new AsyncDisposableStack();
   const { database } = parts.use(await openDataRoot(path));
   const identity = standalone ? undefined : await joinedIdentity(path);
@@ -39,8 +39,8 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, engine, network, directory } = parts.use(
-    await openEngine({ dataRoot: path, database, clock, log }),
+  const { cgroup, images, files, engine, network, volumes, directory, isolation } = parts.use(
+    await openEngine({ dataRoot: path, database, clock, log, containers }),
   );
   const facts = await hostFacts(cgroup.controllers);
   const reconciler = await createReconciler({ database, engine, images, clock, log: tell });
@@ -50,16 +50,23 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     dataRoot: path,
     containers: engine.list(),
     imageCount: images.list().length,
+    isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
     now: clock(),
   });
-  const bridge = instanceNames(instance).bridge;
   const host = {
     view,
     engine,
     images,
-    network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
+    volumes,
+    network,
+    files,
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
+    isolation: {
+      ...isolation.facts,
+      remapsAll: isolation.remapsAll,
+      containerId: (reference: string) => engine.find(reference)?.id,
+    },
     clock,
   };
   parts.use(await serveDockerApi({ socketPath, host }));
@@ -82,11 +89,6 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
-}
-
-/** What the Docker API calls the bridge by. */
-function networkId(instance: string): string {
-  return createHash('sha256').update(`bridge ${instance}`).digest('hex');
 }
 
 async function joinedIdentity(dataRoot: string): Promise<Identity> {

@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
+import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
+import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
+import { connectContainer, disconnectContainer } from './connecting.ts';
 import type { ContainerControl } from './control.ts';
 import {
   endUnhealthy,
@@ -19,9 +22,12 @@ import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts'
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
+import { namespaceOwners } from './isolation-config.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
+import type { EndpointConfig } from './network-config.ts';
+import { networkNames } from './network-names.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { Publisher } from './publisher.ts';
@@ -59,11 +65,20 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   constructor(context: EngineContext, database: DatabaseSync) {
     this.#context = context;
     this.#database = database;
-    this.#publisher = new Publisher(context.network, () => publishedEndpoints(context.store.list()), context.log);
+    this.#publisher = new Publisher({
+      network: context.network,
+      endpoints: () => publishedEndpoints(context.store.list()),
+      names: () => networkNames(context.network.list(), context.store.list()),
+      ...(context.resolver === undefined ? {} : { resolver: context.resolver }),
+      log: context.log,
+    });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
+    context.volumes.guard(volumeUsage(context.store));
     this.#records = context.store.onChange((id) => {
       const record = context.store.get(id);
+      if (record?.state === 'exited' || record?.state === 'restarting')
+        this.#inBackground(id, () => context.volumes.settle());
       this.#timers.update(id, record);
       if (record === undefined) context.attachments.failed(id, unknownContainer(id));
       else this.#autoRemove(record);
@@ -72,17 +87,27 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   async recover(): Promise<void> {
     const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
+    await this.#context.volumes.collect();
+    await this.#context.volumes.settle();
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
     for (const record of this.#context.store.list()) {
       this.#timers.update(record.id, record);
       this.#autoRemove(record);
     }
     await this.#publisher.request();
-    for (const [id, rest] of unfinished) {
+    const createdAt = (id: string): number => this.#context.store.get(id)?.createdAtMs ?? 0;
+    for (const [id, rest] of [...unfinished].toSorted(([a], [b]) => createdAt(a) - createdAt(b))) {
       if (rest === 'stop') this.#inBackground(id, () => this.#stopNow(id, {}));
-      if (rest === 'start') this.#inBackground(id, () => this.#startNow(id, 'asked'));
+      if (rest === 'start') this.#inBackground(id, () => this.#startAfterOwners(id));
       if (rest === 'recover') this.#recoverLater(id);
     }
+  }
+
+  /** Those whose namespaces it joins were created, and so are queued, before it. */
+  async #startAfterOwners(id: string): Promise<void> {
+    const { config } = this.#context.store.require(id);
+    for (const owner of namespaceOwners(config)) await this.#queue.run(owner, () => Promise.resolve());
+    await this.#startNow(id, 'asked');
   }
 
   /** Until then the record says what it said when the runner ended, so only what would not change by itself is tried. */
@@ -105,18 +130,28 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   async create(config: ContainerConfig): Promise<ContainerRecord> {
     const { store, images, clock } = this.#context;
-    if (images.find(config.imageId) === undefined) throw unknownImage(config.image);
+    const image = images.find(config.imageId);
+    if (image === undefined) throw unknownImage(config.image);
+    store.requireFreeName(config.name);
     const id = randomBytes(32).toString('hex');
     const hostname = config.hostname === '' ? id.slice(0, 12) : config.hostname;
-    const record = store.insert(id, { ...config, hostname }, clock());
+    await using volumes = await this.#context.volumes.acquire(id, volumeWishes(config));
     const paths = pathsOf(this.#context, id);
+    let record: StoredContainer;
     try {
       makeContainerDirectories(paths);
+      if (config.mounts.length > 0) {
+        const lower = image.layerDirectories;
+        await populateVolumes(this.#context, config, { kind: 'overlay', lower, upper: paths.upper, work: paths.work });
+      }
+      if (images.find(config.imageId) === undefined) throw unknownImage(config.image); // removed meanwhile
+      record = store.insert(id, { ...config, hostname }, clock());
     } catch (error) {
       await removeTree(paths.directory);
-      store.delete(id);
       throw error;
     }
+    const ownVolumes = config.autoRemove === true ? anonymousVolumes(config) : [];
+    volumes.keep((name) => ownVolumes.includes(name));
     return toRecord(record);
   }
 
@@ -135,13 +170,13 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     return killContainer(this.#context, id, signal);
   }
 
-  async remove(id: string, options: { force?: boolean } = {}): Promise<void> {
+  async remove(id: string, options: { force?: boolean; volumes?: boolean } = {}): Promise<void> {
     const { store, live } = this.#context;
     store.require(id);
     // A stop under way would otherwise be waited for to its timeout.
     if (options.force === true && live.has(id)) await killContainer(this.#context, id, sigkill).catch(() => undefined);
     return this.#queue.run(id, async () => {
-      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options.force === true);
+      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options);
       await this.#publisher.request();
     });
   }
@@ -195,6 +230,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       }),
       cwd: request.cwd || config.workingDirectory || '/',
       user: request.user || config.user,
+      additionalGroups: config.additionalGroups,
     });
   }
 
@@ -205,8 +241,35 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   rename(id: string, name: string): Promise<void> {
-    // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
-    return this.#queue.run(id, async () => this.#context.store.rename(id, name));
+    return this.#queue.run(id, async () => {
+      this.#context.store.rename(id, name);
+      await this.#publisher.request();
+    });
+  }
+
+  async createNetwork(request: NetworkRequest): Promise<BridgeNetworkRecord> {
+    const network = await this.#context.network.create(request);
+    await this.#publisher.request();
+    return network;
+  }
+
+  async removeNetwork(id: string): Promise<void> {
+    await this.#context.network.remove(id);
+    await this.#publisher.request();
+  }
+
+  connect(id: string, endpoint: EndpointConfig): Promise<void> {
+    return this.#queue.run(id, async () => {
+      await connectContainer(this.#context, id, endpoint);
+      await this.#publisher.request();
+    });
+  }
+
+  disconnect(id: string, networkId: string): Promise<void> {
+    return this.#queue.run(id, async () => {
+      await disconnectContainer(this.#context, id, networkId);
+      await this.#publisher.request();
+    });
   }
 
   restart(id: string, options: StopOptions = {}): Promise<void> {
@@ -265,7 +328,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   #autoRemove({ id, state, config }: StoredContainer): void {
     if (state !== 'exited' || config.autoRemove !== true) return;
     this.#inBackground(id, async () => {
-      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, false);
+      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, {});
     });
   }
 

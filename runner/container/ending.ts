@@ -2,10 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError } from '#shared/errors.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { removeTree } from '../os/files.ts';
+import { anonymousVolumes } from './container-volumes.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
+import { releaseSharedMemory } from './shared-memory.ts';
 import { signalNumber, stopSignalNumber } from './signals.ts';
-import type { StoredContainer } from './state.ts';
+import { noNetworks, type StoredContainer } from './state.ts';
 
 export interface StopOptions {
   readonly signal?: string;
@@ -30,7 +32,7 @@ export async function stopContainer(
     options.signal === undefined ? stopSignalNumber(record.config.stopSignal) : signalNumber(options.signal);
   if (record.state === 'restarting') {
     await network.release(id);
-    store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, address: undefined });
+    store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, ...noNetworks });
     return;
   }
   if (record.desired !== 'stopped') store.update(id, { desired: 'stopped' });
@@ -68,10 +70,15 @@ export async function killContainer(context: EngineContext, id: string, signal: 
 }
 
 /** Takes the container away with all that is its own. The record goes last, so that a crash is followed by the rest. */
-export async function removeContainer(context: EngineContext, id: string, force: boolean): Promise<void> {
-  const { store, network, live } = context;
+export async function removeContainer(
+  context: EngineContext,
+  id: string,
+  options: { readonly force?: boolean; readonly volumes?: boolean },
+): Promise<void> {
+  const { store, network, live, volumes } = context;
   const record = store.require(id);
-  if (!force && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
+  if (options.force !== true && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
+  if (options.volumes === true) volumes.bindTo(id, anonymousVolumes(record.config));
   if (record.state !== 'removing') store.update(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
   const entry = live.get(id);
   if (entry !== undefined) {
@@ -79,8 +86,10 @@ export async function removeContainer(context: EngineContext, id: string, force:
     await disconnect(context, id);
   }
   await removeCgroup(cgroupDirectory(context, id));
+  await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
   await removeTree(pathsOf(context, id).directory);
+  await volumes.removeBound(id);
   store.delete(id);
 }
 

@@ -92,7 +92,7 @@ export async function removeContainer(context: DockerApiContext, request: ApiReq
       `You cannot remove a ${record.state === 'restarting' ? 'restarting' : 'running'} container ${record.id}. Stop the container before attempting removal or force remove`,
     );
   }
-  await context.engine.remove(record.id, { force: flag(request, 'force') });
+  await context.engine.remove(record.id, { force: flag(request, 'force'), volumes: flag(request, 'v') });
   return noContent;
 }
 

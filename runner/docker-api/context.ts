@@ -1,10 +1,13 @@
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ContainerControl } from '../container/control.ts';
 import type { Engine } from '../container/engine.ts';
 import type { ImageCatalog } from '../image/catalog.ts';
 import type { ImageStore } from '../image/store.ts';
+import type { VolumeControl } from '../volume/volumes.ts';
 import type { EventLog } from './event-log.ts';
 import type { ExecRegistry } from './exec-registry.ts';
 import type { NetworkView } from './translate/container-network.ts';
+import type { IsolationHost } from './translate/create/isolation.ts';
 import type { HostView } from './translate/host.ts';
 
 /** What of a host the Docker API is served from. */
@@ -14,10 +17,13 @@ export interface DockerApiHost {
   readonly engine: Engine & ContainerControl;
   readonly images: ImageStore & ImageCatalog;
   readonly network: NetworkView;
+  readonly volumes: VolumeControl;
+  readonly files: ContainerFiles;
   /** The data root's `containers` directory. */
   readonly containersDirectory: string;
   /** A container's cgroup is the directory of its id in this one. */
   readonly cgroupDirectory: string;
+  readonly isolation: IsolationHost;
   readonly clock: () => number;
 }
 

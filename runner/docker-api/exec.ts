@@ -5,7 +5,7 @@ import { json, type Answer } from './answer.ts';
 import { jsonBody, parameter, type ApiRequest } from './api-request.ts';
 import { terminalSize } from './container-lifecycle.ts';
 import type { DockerApiContext } from './context.ts';
-import { notInThisVersion, notRunning, requireContainer } from './docker-errors.ts';
+import { notRunning, requireContainer } from './docker-errors.ts';
 import { commandText } from './error-answer.ts';
 import type { Exec } from './exec-registry.ts';
 import { bridge } from './session-bridge.ts';
@@ -34,7 +34,6 @@ export async function createExec(context: DockerApiContext, request: ApiRequest)
   const record = requireContainer(context, parameter(request, 'id'));
   const body = await jsonBody(request, execBody);
   if (record.state !== 'running') throw notRunning(record);
-  if (body.Privileged === true) throw notInThisVersion('Privileged: true of an exec');
   const args = body.Cmd ?? [];
   if (args.length === 0) throw new BerthError('invalid', 'docker.no-exec-command', 'No exec command specified');
   const [rows, columns] = body.ConsoleSize ?? [];
@@ -53,6 +52,7 @@ export async function createExec(context: DockerApiContext, request: ApiRequest)
       user: body.User ?? '',
       terminal: body.Tty ?? false,
       stdin: body.AttachStdin ?? false,
+      privileged: body.Privileged ?? false,
       ...(rows === undefined || columns === undefined || rows === 0 ? {} : { size: { rows, columns } }),
     },
   });
@@ -183,7 +183,7 @@ export function inspectExec(context: DockerApiContext, request: ApiRequest): Ans
       tty: exec.request.terminal,
       entrypoint,
       arguments: rest,
-      privileged: false,
+      privileged: exec.request.privileged ?? false,
       ...(exec.request.user === '' ? {} : { user: exec.request.user }),
     },
     OpenStdin: exec.attach.stdin,

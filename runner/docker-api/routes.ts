@@ -1,9 +1,11 @@
 import { BerthError } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
 import { parameter, type ApiRequest } from './api-request.ts';
+import { readArchive, statArchive, writeArchive } from './container-archive.ts';
 import { attachContainer } from './container-attach.ts';
 import { containerChanges } from './container-changes.ts';
 import { createContainer } from './container-create.ts';
+import { exportContainer } from './container-export.ts';
 import {
   killContainer,
   removeContainer,
@@ -24,9 +26,11 @@ import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { loadImages } from './image-load.ts';
 import { historyOfImage, inspectImage, listImages, pruneImages, removeImage, tagImage } from './images.ts';
-import { inspectNetwork, listNetworks, listVolumes, noVolume, pruneNetworks, pruneVolumes } from './networks.ts';
+import { connectNetwork, disconnectNetwork } from './network-connect.ts';
+import { createNetwork, inspectNetwork, listNetworks, pruneNetworks, removeNetwork } from './networks.ts';
 import type { Operation } from './operations.ts';
 import { routeFinder } from './route-match.ts';
+import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
 import { authenticate, diskUsage, info, ping, pruneStopped, version } from './system.ts';
 
 type Handler = (context: DockerApiContext, request: ApiRequest) => Answer | Promise<Answer>;
@@ -49,9 +53,6 @@ const noSwarm: Handler = () => {
   throw new BerthError('unavailable', 'docker.no-swarm', text);
 };
 
-const copying = notYet('Copying files in and out of containers');
-const networking = notYet('More than the one bridge network');
-const volumes = notYet('Creating and changing volumes');
 const plugins = notYet('Managing plugins');
 const noPlugin: Handler = (_context, request) => {
   const text = `plugin "${parameter(request, 'name').slice(0, 80)}" not found`;
@@ -77,7 +78,7 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'GET /containers/{id}/top': topContainer,
   'GET /containers/{id}/logs': containerLogs,
   'GET /containers/{id}/changes': containerChanges,
-  'GET /containers/{id}/export': notYet('Exporting containers'),
+  'GET /containers/{id}/export': exportContainer,
   'GET /containers/{id}/stats': containerStats,
   'POST /containers/{id}/resize': resizeContainer,
   'POST /containers/{id}/start': startContainer,
@@ -92,9 +93,9 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'GET /containers/{id}/attach/ws': notYet('Attaching over a WebSocket'),
   'POST /containers/{id}/wait': waitContainer,
   'DELETE /containers/{id}': removeContainer,
-  'HEAD /containers/{id}/archive': copying,
-  'GET /containers/{id}/archive': copying,
-  'PUT /containers/{id}/archive': copying,
+  'HEAD /containers/{id}/archive': statArchive,
+  'GET /containers/{id}/archive': readArchive,
+  'PUT /containers/{id}/archive': writeArchive,
   'POST /containers/{id}/exec': createExec,
   'POST /exec/{id}/start': startExec,
   'POST /exec/{id}/resize': resizeExec,
@@ -121,16 +122,16 @@ const handlers: Readonly<Record<Operation, Handler>> = {
 
   'GET /networks': listNetworks,
   'GET /networks/{id}': inspectNetwork,
-  'DELETE /networks/{id}': networking,
-  'POST /networks/create': networking,
-  'POST /networks/{id}/connect': networking,
-  'POST /networks/{id}/disconnect': networking,
+  'DELETE /networks/{id}': removeNetwork,
+  'POST /networks/create': createNetwork,
+  'POST /networks/{id}/connect': connectNetwork,
+  'POST /networks/{id}/disconnect': disconnectNetwork,
   'POST /networks/prune': pruneNetworks,
   'GET /volumes': listVolumes,
-  'POST /volumes/create': volumes,
-  'GET /volumes/{name}': noVolume,
-  'PUT /volumes/{name}': volumes,
-  'DELETE /volumes/{name}': noVolume,
+  'POST /volumes/create': createVolume,
+  'GET /volumes/{name}': inspectVolume,
+  'PUT /volumes/{name}': noSwarm,
+  'DELETE /volumes/{name}': removeVolume,
   'POST /volumes/prune': pruneVolumes,
 
   'GET /plugins': () => ({ kind: 'json', body: [] }),

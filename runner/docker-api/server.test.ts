@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createContainerFiles } from '../archive/local-container-files.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -28,6 +29,7 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
+  isolation: { apparmorProfiles: undefined, remapsAll: false },
   now: 0,
 };
 
@@ -37,6 +39,10 @@ const host: DockerApiHost = {
     ...engineWithout(),
     attach: () => Promise.reject(new Error('no container')),
     rename: () => Promise.resolve(),
+    createNetwork: () => Promise.reject(new Error('no network')),
+    removeNetwork: () => Promise.resolve(),
+    connect: () => Promise.resolve(),
+    disconnect: () => Promise.resolve(),
     restart: () => Promise.resolve(),
     resize: () => Promise.resolve(),
   },
@@ -50,9 +56,23 @@ const host: DockerApiHost = {
     detail: () => undefined,
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
-  network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
+  network: { list: () => [], find: () => undefined },
+  volumes: {
+    create: () => Promise.reject(new Error('no volumes')),
+    find: () => undefined,
+    list: () => [],
+    onChange: () => ({ [Symbol.dispose]: () => {} }),
+    pathOf: (name) => `/nonexistent/${name}`,
+    remove: () => Promise.resolve(),
+    require: () => {
+      throw new Error('no volumes');
+    },
+    usersOf: () => [],
+  },
+  files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
+  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
   clock: () => 0,
 };
 

@@ -26,6 +26,9 @@ export interface DockerApiOptions {
  */
 export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Promise<AsyncDisposable> {
   const events = new EventLog(host.engine, host.clock);
+  const volumeEvents = host.volumes.onChange((action, { name }) =>
+    events.tell({ type: 'volume', action, id: name, attributes: { driver: 'local' } }),
+  );
   const execs = new ExecRegistry(host.engine);
   const context: DockerApiContext = { ...host, events, execs };
   const connections = new Set<Duplex>();
@@ -45,6 +48,7 @@ export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Pr
       server.closeAllConnections();
       for (const socket of connections) socket.destroy(); // upgraded ones are not the server's any more
       await closed;
+      volumeEvents[Symbol.dispose]();
       events[Symbol.dispose]();
       execs[Symbol.dispose]();
     },

@@ -128,9 +128,11 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
     case 'bind':
       return to
         .string(operation.source)
+        .string(operation.subpath)
         .string(operation.destination)
         .flag(operation.recursive)
         .u64(operation.attributes)
+        .u64(operation.recursiveAttributes)
         .u64(operation.propagation)
         .flag(operation.idMap);
     case 'directory-root':

@@ -81,9 +81,14 @@ export type ContainerOperation =
   | {
       readonly kind: 'bind';
       readonly source: string;
+      /** Beneath the source, no symbolic link followed out of it; empty: all of it. */
+      readonly subpath: string;
       readonly destination: string;
       readonly recursive: boolean;
+      /** Of the topmost mount alone. */
       readonly attributes: number;
+      /** Of all mounts, where it is recursive. */
+      readonly recursiveAttributes: number;
       /** MS_PRIVATE, MS_SLAVE or MS_SHARED. */
       readonly propagation: number;
       readonly idMap: boolean;

@@ -70,12 +70,13 @@ function mount(entry: RuntimeMount, hasUserNamespace: boolean): ContainerOperati
   const idMap = entry.options.includes('idmap');
   if (!entry.destination.startsWith('/')) throw invalid(`mount destination "${entry.destination}" is not absolute`);
   if (options.bind) {
-    const { recursive, attributes, propagation } = options;
-    const { source, destination } = entry;
+    const { recursive, attributes, recursiveAttributes, propagation } = options;
+    const { source, destination, subpath = '' } = entry;
     if (!source.startsWith('/')) throw invalid(`bind source "${source}" is not absolute`);
     if (/^\/(proc|sys)(\/|$)/.test(destination)) throw invalid(`"${destination}" must not be covered by a host's file`);
     if (idMap && !hasUserNamespace) throw invalid(`"idmap" of "${destination}" needs a user namespace`);
-    return { kind: 'bind', source, destination, recursive, attributes, propagation, idMap };
+    const words = { recursive, attributes, recursiveAttributes, propagation, idMap };
+    return { kind: 'bind', source, subpath, destination, ...words };
   }
   const type = entry.type === 'cgroup' ? 'cgroup2' : entry.type;
   const { attributes, parameters } = options;
@@ -83,6 +84,8 @@ function mount(entry: RuntimeMount, hasUserNamespace: boolean): ContainerOperati
 }
 
 function devices(spec: RuntimeSpec): ContainerOperation[] {
+  // A /dev from outside has its own nodes, and must not be given any (as runc, "needsSetupDev").
+  if (spec.mounts.some(({ destination, type }) => destination === '/dev' && type === 'bind')) return [];
   const links: readonly (readonly [string, string])[] = [
     ['/dev/fd', '/proc/self/fd'],
     ['/dev/stdin', '/proc/self/fd/0'],

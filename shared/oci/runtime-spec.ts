@@ -73,6 +73,8 @@ export interface RuntimeMount {
   readonly destination: string;
   readonly type: string;
   readonly source: string;
+  /** Not of the specification: the part of a bind's source that is mounted; no symbolic link leads out of the source. */
+  readonly subpath?: string;
   /**
    * mount(8) option words: flags (`nosuid`, `ro`, `bind`, `rprivate` …) and file-system data (`mode=755`). `idmap` on a bind
    * in a container with a user namespace of its own: the owners on disk are ids of the container (what its root writes
@@ -145,9 +147,12 @@ export interface SeccompProfile {
     readonly errnoRet?: number;
     readonly args?: readonly {
       readonly index: number;
-      /** The operand, up to 2^64-1; of SCMP_CMP_MASKED_EQ the mask, and `valueTwo` what remains. */
-      readonly value: number;
-      readonly valueTwo?: number;
+      /**
+       * The operand, 64 bits, a bigint beyond what a number holds exactly; of SCMP_CMP_MASKED_EQ the mask, and `valueTwo`
+       * what remains.
+       */
+      readonly value: number | bigint;
+      readonly valueTwo?: number | bigint;
       readonly op: string;
     }[];
   }[];

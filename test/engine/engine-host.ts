@@ -11,7 +11,7 @@ import { openDataRootEngine } from '../support/data-root-engine.ts';
 import { serveCalls } from '../support/serve-calls.ts';
 
 await using host = await openDataRootEngine(process.argv[2] ?? '');
-const { database, images, engine, cgroup, network, instance } = host;
+const { database, images, engine, volumes, cgroup, network, instance } = host;
 
 async function run(id: string, request: Partial<ExecRequest>): Promise<unknown> {
   const defaults = { args: [], env: [], cwd: '', user: '', terminal: false, stdin: false };
@@ -38,6 +38,9 @@ const methods = {
   wait: (id: string) => engine.wait(id),
   find: async (reference: string) => engine.find(reference),
   list: async () => engine.list(),
+  volumes: async () => volumes.list(),
+  createVolume: (...args: Parameters<typeof volumes.create>) => volumes.create(...args),
+  removeVolume: (name: string) => volumes.remove(name),
   exec: run,
   logs: readAll,
   place: async () => ({ instance, cgroup: cgroup.mountPoint + cgroup.path, gateway: network.gateway }),

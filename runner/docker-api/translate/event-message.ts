@@ -1,8 +1,11 @@
 import type { ContainerRecord } from '../../container/engine.ts';
+import type { NetworkLink } from '../../network/network.ts';
+import type { NetworkRecord } from '../../network/network-record.ts';
+import { driverOf } from './network-document.ts';
 
 /** An event before its time is known. */
 export interface EventContent {
-  readonly type: 'container' | 'image' | 'network' | 'daemon';
+  readonly type: 'container' | 'image' | 'network' | 'volume' | 'daemon';
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -21,7 +24,7 @@ export function eventMessage({ type, action, id, attributes }: EventContent, atM
   const legacy =
     type === 'container' ? { status: action, id, from: attributes['image'] ?? '' } : { status: action, id };
   return {
-    ...(type === 'network' || type === 'daemon' ? {} : legacy),
+    ...(type === 'container' || type === 'image' ? legacy : {}),
     Type: type,
     Action: action,
     Actor: { ID: id, Attributes: attributes },
@@ -46,6 +49,33 @@ export function containerEvent(
   };
 }
 
+export function networkEvent(network: NetworkRecord, action: 'create' | 'destroy'): EventContent {
+  const attributes = { name: network.name, type: driverOf(network) };
+  return { type: 'network', action, id: network.id, attributes };
+}
+
+/** Told once for each pruning. */
+export function pruneEvent(type: 'network'): EventContent {
+  return { type, action: 'prune', id: '', attributes: { reclaimed: '0' } };
+}
+
+/** Networks that a container is on since, and those that it is no longer on. */
+function linkEvents(before: ContainerRecord, after: ContainerRecord): readonly EventContent[] {
+  const [old = [], now = []] = [before.links, after.links];
+  const among = (links: readonly NetworkLink[], link: NetworkLink): boolean =>
+    links.some(({ networkId }) => networkId === link.networkId);
+  const event =
+    (action: string) =>
+    ({ networkId, networkName }: NetworkLink): EventContent => ({
+      ...{ type: 'network', action, id: networkId },
+      attributes: { container: after.id, name: networkName, type: 'bridge' },
+    });
+  return [
+    ...old.filter((link) => !among(now, link)).map(event('disconnect')),
+    ...now.filter((link) => !among(old, link)).map(event('connect')),
+  ];
+}
+
 /** What a change of a container's record means in Docker's events. */
 export function eventsOfChange(
   before: ContainerRecord | undefined,
@@ -57,7 +87,10 @@ export function eventsOfChange(
   if (before.config.name !== after.config.name) {
     events.push(containerEvent(after, 'rename', { oldName: `/${before.config.name}` }));
   }
-  if (after.state === 'running' && before.state !== 'running') events.push(containerEvent(after, 'start'));
+  events.push(...linkEvents(before, after).filter(({ action }) => action === 'connect'));
+  if (after.state === 'running' && before.state !== 'running') {
+    events.push(...volumeEvents(after, 'mount'), containerEvent(after, 'start'));
+  }
   if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
     if (after.oomKilled) events.push(containerEvent(after, 'oom'));
     events.push(containerEvent(after, 'die', { exitCode: `${after.exitCode ?? 0}` }));
@@ -65,8 +98,21 @@ export function eventsOfChange(
   if (before.state === 'running' && after.state === 'removing') {
     events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
   }
+  events.push(...linkEvents(before, after).filter(({ action }) => action === 'disconnect'));
+  if (before.state === 'running' && after.state !== 'running') events.push(...volumeEvents(after, 'unmount'));
   if (before.health !== after.health && after.health !== 'none' && after.state === 'running') {
     if (after.health !== 'starting') events.push(containerEvent(after, `health_status: ${after.health}`));
   }
   return events;
+}
+
+/** One for each volume of the container. */
+function volumeEvents({ id, config }: ContainerRecord, action: 'mount' | 'unmount'): readonly EventContent[] {
+  return config.mounts.flatMap((mount): readonly EventContent[] => {
+    if (mount.kind !== 'volume') return [];
+    const { name, destination, readonly, propagation = '' } = mount;
+    const details = { destination, propagation, 'read/write': `${!readonly}` };
+    const attributes = { container: id, driver: 'local', ...(action === 'mount' ? details : {}) };
+    return [{ type: 'volume', action, id: name, attributes }];
+  });
 }

@@ -1,6 +1,7 @@
 import type { HostFacts } from '#shared/model/host.ts';
 import { BERTH_VERSION } from '#shared/version.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
+import { runtimes, type IsolationHost } from './create/isolation.ts';
 import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
 
 /** What the answers about this host are made of. */
@@ -11,6 +12,7 @@ export interface HostView {
   readonly dataRoot: string;
   readonly containers: readonly ContainerRecord[];
   readonly imageCount: number;
+  readonly isolation: Pick<IsolationHost, 'apparmorProfiles' | 'remapsAll'>;
   readonly now: number;
 }
 
@@ -51,7 +53,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Driver: 'overlay2', // layers as directories below overlayfs, as the driver of this name has them
     DriverStatus: [['Backing', 'overlayfs']],
     DockerRootDir: view.dataRoot,
-    Plugins: { Volume: [], Network: ['bridge'], Authorization: null, Log: ['json-file'] },
+    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
     ...limits(facts.controllers),
     IPv4Forwarding: true,
     Debug: false,
@@ -79,7 +81,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: BERTH_VERSION,
-    Runtimes: { berth: { path: 'berth-launcher' } },
+    Runtimes: Object.fromEntries(runtimes.map((name) => [name, { path: 'berth-launcher' }])),
     DefaultRuntime: 'berth',
     Swarm: { NodeID: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
     LiveRestoreEnabled: true, // containers outlive the runner
@@ -88,10 +90,19 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
+    SecurityOptions: securityOptions(view),
     ProductLicense: '',
     Warnings: warnings(facts.controllers),
   };
+}
+
+function securityOptions({ isolation }: HostView): readonly string[] {
+  return [
+    ...(isolation.apparmorProfiles === undefined ? [] : ['name=apparmor']),
+    'name=seccomp,profile=builtin',
+    ...(isolation.remapsAll ? ['name=userns'] : []),
+    'name=cgroupns',
+  ];
 }
 
 function limits(controllers: readonly string[]): Readonly<Record<string, boolean>> {

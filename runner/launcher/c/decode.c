@@ -139,9 +139,11 @@ static void decode_mount(struct reader *r, struct operation *o) {
         break;
     case OP_BIND:
         o->bind.source = next_string(r);
+        o->bind.subpath = next_string(r);
         o->bind.destination = next_string(r);
         o->bind.recursive = get_u32(r);
         o->bind.attributes = get_u64(r);
+        o->bind.recursive_attributes = get_u64(r);
         o->bind.propagation = get_u64(r);
         o->bind.id_map = get_u32(r);
         break;
