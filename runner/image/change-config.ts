@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { BerthError } from '#shared/errors.ts';
+import type { BerthError } from '#shared/errors.ts';
 import { badChange, changeWords, jsonWords } from './change-words.ts';
 
 /** What an image says of how to run it: the part of its config that `--change` can change. */
