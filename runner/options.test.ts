@@ -6,16 +6,29 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     kind: 'run',
     standalone: false,
     dataRoot: '/var/lib/berth',
-    socketPath: '/var/lib/berth/berth.sock',
+    socketPath: '/run/berth/docker.sock',
     logFormat: 'text',
+    containerLog: { driver: 'json-file', options: {} },
   });
-  const given = parseRunnerCommand(['--standalone', '--data-root', 'x', '--socket=/run/s', '--log-format', 'json']);
+  const given = parseRunnerCommand([
+    '--standalone',
+    '--data-root',
+    'x',
+    '--socket=/run/s',
+    '--log-format',
+    'json',
+    '--log-driver',
+    'local',
+    '--log-opt',
+    'max-size=1m',
+  ]);
   expect(given).toEqual({
     kind: 'run',
     standalone: true,
     dataRoot: `${process.cwd()}/x`,
     socketPath: '/run/s',
     logFormat: 'json',
+    containerLog: { driver: 'local', options: { 'max-size': '1m' } },
   });
 });
 
@@ -31,6 +44,9 @@ test('join takes a URL, a token and a name', () => {
 });
 
 test.each([
+  [['--log-driver', 'syslog'], "logger: no log driver named 'syslog' is registered"],
+  [['--log-opt', 'max-size'], '--log-opt max-size is not NAME=VALUE'],
+  [['--log-driver', 'local', '--log-opt', 'tag=x'], "unknown log opt 'tag' for log driver local"],
   [['dance'], '"dance" is no command of berth runner'],
   [['--dance'], "Unknown option '--dance'"],
   [['join'], 'join: the URL of the control plane is missing'],

@@ -1,7 +1,9 @@
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BerthError, errorText } from '#shared/errors.ts';
+import type { LogConfig } from './container/log-config.ts';
+import { checkedLogConfig, dockerLogDefault } from './docker-api/translate/create/logging.ts';
 import type { LogFormat } from './log.ts';
 
 export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
@@ -13,7 +15,9 @@ Runs containers on this machine, as the control plane that it joined says, or (s
 
 Options:
   --data-root DIR       where images, containers and the identity are kept (default /var/lib/berth)
-  --socket PATH         Docker API socket (default DIR/berth.sock)
+  --socket PATH         Docker API socket (default /run/berth/docker.sock)
+  --log-driver NAME     json-file, local or none: the log of containers that ask for none (default json-file)
+  --log-opt NAME=VALUE  an option of that log (max-size, max-file, compress …); can be repeated
   --standalone          run without a control plane
   --log-format FORMAT   text or json (default text)
   --help                this text
@@ -31,6 +35,7 @@ Options of leave:
 `;
 
 const DEFAULT_DATA_ROOT = '/var/lib/berth';
+const DEFAULT_SOCKET = '/run/berth/docker.sock';
 
 /** What `berth runner …` is asked to do. Paths are absolute. */
 export type RunnerCommand =
@@ -49,6 +54,8 @@ export type RunnerCommand =
       readonly dataRoot: string;
       readonly socketPath: string;
       readonly logFormat: LogFormat;
+      /** Of the containers whose creation says nothing of it. */
+      readonly containerLog: LogConfig;
     };
 
 /**
@@ -76,9 +83,23 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
     kind: 'run',
     standalone: values.standalone ?? false,
     dataRoot,
-    socketPath: checkSocketPath(resolve(values.socket ?? join(dataRoot, 'berth.sock'))),
+    socketPath: checkSocketPath(resolve(values.socket ?? DEFAULT_SOCKET)),
     logFormat,
+    containerLog: containerLog(values),
   };
+}
+
+function containerLog(values: Values): LogConfig {
+  const options = (values['log-opt'] ?? []).map((text) => {
+    const at = text.indexOf('=');
+    if (at <= 0) throw usage(`--log-opt ${text} is not NAME=VALUE`);
+    return [text.slice(0, at), text.slice(at + 1)] as const;
+  });
+  try {
+    return checkedLogConfig(values['log-driver'] ?? dockerLogDefault.driver, Object.fromEntries(options));
+  } catch (error) {
+    throw usage(errorText(error), error);
+  }
 }
 
 type Values = ReturnType<typeof parse>['values'];
@@ -94,6 +115,8 @@ function parse(argv: readonly string[]) {
         'data-root': text,
         socket: text,
         standalone: flag,
+        'log-driver': text,
+        'log-opt': { ...text, multiple: true },
         'log-format': text,
         token: text,
         name: text,
@@ -111,14 +134,14 @@ function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot
   if (url === undefined) throw usage('join: the URL of the control plane is missing');
   if (rest.length > 0) throw usage(`join: one URL, not also ${rest.join(' ')}`);
   if (values.token === undefined) throw usage('join: --token TOKEN is missing');
-  refuse('join', values, ['socket', 'standalone', 'log-format', 'all', 'purge']);
+  refuse('join', values, ['socket', 'standalone', 'log-format', 'log-driver', 'log-opt', 'all', 'purge']);
   const name = values.name ?? defaultName(hostname());
   return { kind: 'join', url, token: values.token, name, dataRoot };
 }
 
 function leaveCommand(values: Values, rest: readonly string[], dataRoot: string): RunnerCommand {
   if (rest.length > 0) throw usage(`leave: unexpected argument "${rest.join(' ')}"`);
-  refuse('leave', values, ['socket', 'standalone', 'log-format', 'token', 'name']);
+  refuse('leave', values, ['socket', 'standalone', 'log-format', 'log-driver', 'log-opt', 'token', 'name']);
   return { kind: 'leave', dataRoot, all: values.all ?? false, purge: values.purge ?? false };
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
+import type { LogConfig } from './container/log-config.ts';
 import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
@@ -15,6 +16,8 @@ export interface RunnerOptions {
   readonly dataRoot: string;
   readonly socketPath: string;
   readonly standalone: boolean;
+  /** The log of containers whose creation says nothing of it; absent: Docker's default. */
+  readonly containerLog?: LogConfig;
   readonly log: Log;
 }
 
@@ -31,7 +34,8 @@ export interface Runner extends AsyncDisposable {
  *
  * @throws BerthError `runner.not-joined`, `runner.binary-missing`, and what the parts throw
  */
-export async function startRunner({ dataRoot: path, socketPath, standalone, log }: RunnerOptions): Promise<Runner> {
+export async function startRunner(options: RunnerOptions): Promise<Runner> {
+  const { dataRoot: path, socketPath, standalone, containerLog, log } = options;
   await using parts = new AsyncDisposableStack();
   const { database } = parts.use(await openDataRoot(path));
   const identity = standalone ? undefined : await joinedIdentity(path);
@@ -51,6 +55,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     containers: engine.list(),
     imageCount: images.list().length,
     now: clock(),
+    ...(containerLog === undefined ? {} : { logDriver: containerLog.driver }),
   });
   const bridge = instanceNames(instance).bridge;
   const host = {
@@ -61,6 +66,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
     clock,
+    log: containerLog,
   };
   parts.use(await serveDockerApi({ socketPath, host }));
 

@@ -21,6 +21,10 @@ import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
+import { placeCompressed } from './log-compression.ts';
+import { LogCompressor } from './log-compressor.ts';
+import type { LogFile } from './log-files.ts';
+import { logDriver, logPolicy, logUnreadable } from './log-policy.ts';
 import { readLogs } from './logs.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
@@ -52,6 +56,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   readonly #queue = new OperationQueue();
   readonly #publisher: Publisher;
   readonly #timers: RestartTimers;
+  readonly #compressor: LogCompressor;
   readonly #records: Disposable;
   readonly #imageGuard: Disposable;
   #disposed = false;
@@ -61,12 +66,17 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#database = database;
     this.#publisher = new Publisher(context.network, () => publishedEndpoints(context.store.list()), context.log);
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
+    const place = this.#placeCompressed.bind(this);
+    this.#compressor = new LogCompressor({ baseName: logBaseName, log: context.log, place });
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     this.#records = context.store.onChange((id) => {
       const record = context.store.get(id);
       this.#timers.update(id, record);
       if (record === undefined) context.attachments.failed(id, unknownContainer(id));
       else this.#autoRemove(record);
+      if (record !== undefined && record.state !== 'exited' && record.state !== 'restarting') return;
+      this.#compressor.forget(id);
+      if (record !== undefined) this.#followLog(id);
     });
   }
 
@@ -74,6 +84,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
     for (const record of this.#context.store.list()) {
+      this.#followLog(record.id);
       this.#timers.update(record.id, record);
       this.#autoRemove(record);
     }
@@ -170,7 +181,8 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry> {
     const { store } = this.#context;
-    store.require(id);
+    const { config } = store.require(id);
+    if (logDriver(config) === 'none') throw logUnreadable();
     const isLive = (): boolean => {
       const record = store.get(id);
       return record !== undefined && isActive(record);
@@ -243,6 +255,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#timers[Symbol.dispose]();
     this.#records[Symbol.dispose]();
     this.#imageGuard[Symbol.dispose]();
+    await this.#compressor[Symbol.asyncDispose]();
     await this.#queue.idle();
     for (const id of this.#context.live.keys()) await disconnect(this.#context, id);
     await this.#publisher[Symbol.asyncDispose]();
@@ -252,9 +265,31 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     try {
       const entry = await startContainer(this.#context, id, cause, this.#onExit);
       if (entry !== undefined) this.#monitor(id, entry);
+      this.#followLog(id);
     } finally {
       await this.#publisher.request();
     }
+  }
+
+  #followLog(id: string): void {
+    const record = this.#context.store.get(id);
+    if (record === undefined || !compressesLog(record)) return;
+    const directory = pathsOf(this.#context, id).state;
+    if (this.#context.live.has(id)) this.#compressor.follow(id, directory);
+    else this.#compressor.request(id, directory);
+  }
+
+  /** In the container's queue, so that no start, which would make a shim the owner of the names, comes between. */
+  #placeCompressed(id: string, directory: string, file: LogFile): Promise<void> {
+    return this.#queue.run(id, async () => {
+      const { live, store } = this.#context;
+      const entry = live.get(id);
+      if (entry !== undefined) return entry.shim.placeCompressedLog(BigInt(file.inode));
+      const record = store.get(id);
+      // Nothing of a container whose shim is there and does not answer.
+      if (record !== undefined && record.state !== 'running' && record.state !== 'starting')
+        await placeCompressed(directory, logBaseName, file);
+    });
   }
 
   async #stopNow(id: string, options: StopOptions): Promise<void> {
@@ -325,5 +360,13 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#queue
       .run(id, operation)
       .catch((error: unknown) => this.#context.log('error', `Container ${id.slice(0, 12)}: ${errorText(error)}`));
+  }
+}
+
+function compressesLog({ id, config }: StoredContainer): boolean {
+  try {
+    return logPolicy(id, config).compress;
+  } catch {
+    return false; // told by the start, which fails
   }
 }

@@ -45,6 +45,8 @@ export interface LogEntry {
   readonly text: string;
   /** RFC 3339 with nanoseconds. */
   readonly time: string;
+  /** What the log's options add to each entry. */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -63,6 +65,7 @@ export interface Engine {
   remove(id: string, options?: { force?: boolean }): Promise<void>;
   /** Resolves with the exit code when it is not running. */
   wait(id: string, options?: { signal?: AbortSignal }): Promise<number>;
+  /** @throws BerthError `container.unknown`, `container.log-unreadable` when its output is not kept */
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry>;
   /** `env`, `cwd` and `user` empty: the container's own. */
   exec(id: string, request: ExecRequest): Promise<ExecSession>;

@@ -4,12 +4,11 @@ import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { logPolicy } from './log-policy.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
-
-const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
 
 const hostResolvConf = '/etc/resolv.conf';
 
@@ -57,7 +56,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     links: [link],
     stateDirectory: paths.state,
     stdin: config.stdin,
-    log,
+    log: logPolicy(id, config),
     attachments: context.attachments.count(id),
   });
 }

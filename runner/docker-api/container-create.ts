@@ -23,7 +23,7 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const ports = await Promise.all(wantedPorts(hostConfig ?? {}, exposed).map(chosenPort));
-  const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports });
+  const wanted = containerConfigOf(body, { name, publishGroup: randomUUID(), image, ports, log: context.log });
   const controllers = context.view().facts.controllers;
   try {
     const { id } = await context.engine.create(wanted);

@@ -1,3 +1,4 @@
+import type { LogConfig } from '../container/log-config.ts';
 import type { ContainerControl } from '../container/control.ts';
 import type { Engine } from '../container/engine.ts';
 import type { ImageCatalog } from '../image/catalog.ts';
@@ -19,6 +20,8 @@ export interface DockerApiHost {
   /** A container's cgroup is the directory of its id in this one. */
   readonly cgroupDirectory: string;
   readonly clock: () => number;
+  /** The log of containers whose creation says nothing of it; absent: Docker's default. */
+  readonly log?: LogConfig | undefined;
 }
 
 /** The same with what the API itself remembers. */

@@ -11,7 +11,7 @@ export function dockerApiReference(): string {
     '<!-- Written by `make docs` from what the code declares; do not edit. -->',
     '',
     `A runner answers the Docker Engine API on its socket, in the versions ${MIN_API_VERSION} to ${API_VERSION}:`,
-    '`docker -H unix:///var/lib/berth/berth.sock ps`.',
+    '`docker -H unix:///run/berth/docker.sock ps`.',
     '',
     '## Operations',
     '',

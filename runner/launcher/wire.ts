@@ -26,6 +26,7 @@ export const SHIM_REQUEST = {
   stdinEnd: 8,
   execSignal: 9,
   execResize: 10,
+  logPlace: 11,
 } as const;
 export const SHIM_ANSWER = { ok: 1, failed: 2, info: 3, started: 4, stdout: 5, stderr: 6, exit: 7 } as const;
 

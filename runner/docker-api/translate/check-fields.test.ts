@@ -16,12 +16,6 @@ test.each([
   ['HostConfig.Privileged: true', {}, { Privileged: true }],
   ['HostConfig.NetworkMode: "host"', {}, { NetworkMode: 'host' }],
   ['HostConfig.Binds: ["/:/host"]', {}, { Binds: ['/:/host'] }],
-  ['HostConfig.LogConfig: {"Type":"syslog"}', {}, { LogConfig: { Type: 'syslog' } }],
-  [
-    'HostConfig.LogConfig: {"Type":"json-file","Config":{"max-size":"1m"}}',
-    {},
-    { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } },
-  ],
   ['Volumes: {"/data":{}}', { Volumes: { '/data': {} } }, {}],
   ['Domainname: "example"', { Domainname: 'example' }, {}],
 ])('%s is refused by name', (text, config, hostConfig) => {

@@ -1,9 +1,11 @@
 import type { PublishedPort } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
+import type { LogConfig } from '../../container/log-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
 import { isolationOf } from './create/isolation.ts';
+import { logConfigOf } from './create/logging.ts';
 import { mountsOf } from './create/mounts.ts';
 import { networkingOf } from './create/networking.ts';
 import { resourcesOf } from './create/resources.ts';
@@ -18,6 +20,8 @@ export interface CreateContext {
   readonly image: { readonly id: string; readonly config: ImageConfig };
   /** Every host port chosen. */
   readonly ports: readonly PublishedPort[];
+  /** The runner's default; absent: Docker's. */
+  readonly log?: LogConfig | undefined;
 }
 
 /**
@@ -62,6 +66,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...resourcesOf(host),
     ...mountsOf(host),
     ...networkingOf(config),
+    log: logConfigOf(host, context.log),
     autoRemove: host.AutoRemove ?? false,
     docker: {
       config: {

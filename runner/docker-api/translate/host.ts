@@ -12,6 +12,8 @@ export interface HostView {
   readonly containers: readonly ContainerRecord[];
   readonly imageCount: number;
   readonly now: number;
+  /** The default logging driver; absent: json-file. */
+  readonly logDriver?: string;
 }
 
 /** SystemVersion of the Docker Engine API, for GET /version. */
@@ -51,7 +53,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Driver: 'overlay2', // layers as directories below overlayfs, as the driver of this name has them
     DriverStatus: [['Backing', 'overlayfs']],
     DockerRootDir: view.dataRoot,
-    Plugins: { Volume: [], Network: ['bridge'], Authorization: null, Log: ['json-file'] },
+    Plugins: { Volume: [], Network: ['bridge'], Authorization: null, Log: ['json-file', 'local'] },
     ...limits(facts.controllers),
     IPv4Forwarding: true,
     Debug: false,
@@ -59,7 +61,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     OomKillDisable: false,
     NGoroutines: 0,
     SystemTime: new Date(view.now).toISOString(),
-    LoggingDriver: 'json-file',
+    LoggingDriver: view.logDriver ?? 'json-file',
     CgroupDriver: 'cgroupfs',
     CgroupVersion: '2',
     NEventsListener: 0,

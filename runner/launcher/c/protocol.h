@@ -24,7 +24,8 @@ enum shim_request {
     SHIM_STDIN,       /* bytes; sessions only, not answered */
     SHIM_STDIN_END,
     SHIM_EXEC_SIGNAL, /* u32 pid, u32 signal -> SHIM_OK */
-    SHIM_EXEC_RESIZE  /* u32 pid, u32 rows, u32 columns -> SHIM_OK */
+    SHIM_EXEC_RESIZE, /* u32 pid, u32 rows, u32 columns -> SHIM_OK */
+    SHIM_LOG_PLACE    /* u64 inode of a rotated file of the log that has been compressed -> SHIM_OK */
 };
 
 enum shim_answer {
