@@ -4,7 +4,7 @@ import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
-import type { ContainerControl } from './control.ts';
+import type { ContainerControl, ProbeEvent, ProbeListener } from './control.ts';
 import {
   endUnhealthy,
   isActive,
@@ -39,6 +39,9 @@ const logBaseName = 'container.log';
 
 const sigkill = 'SIGKILL';
 
+/** As many results of its health check are kept of a container (Docker's number). */
+const keptProbes = 5;
+
 /** When the end of a run could not be recorded. */
 const settleRetryMs = 1000;
 
@@ -59,6 +62,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   readonly #compressor: LogCompressor;
   readonly #records: Disposable;
   readonly #imageGuard: Disposable;
+  readonly #probeListeners = new Set<ProbeListener>();
   #disposed = false;
 
   constructor(context: EngineContext, database: DatabaseSync) {
@@ -207,6 +211,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       }),
       cwd: request.cwd || config.workingDirectory || '/',
       user: request.user || config.user,
+      additionalGroups: config.additionalGroups,
     });
   }
 
@@ -247,6 +252,11 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   onChange(listener: ContainerListener): Disposable {
     return this.#context.store.onChange(listener);
+  }
+
+  onProbe(listener: ProbeListener): Disposable {
+    this.#probeListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#probeListeners.delete(listener) };
   }
 
   /** Waits for operations under way and lets go of the containers, which run on. */
@@ -297,10 +307,11 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   /** A record says that it has ended before this begins: who waits for its exit code has it. */
-  #autoRemove({ id, state, config }: StoredContainer): void {
-    if (state !== 'exited' || config.autoRemove !== true) return;
+  #autoRemove({ id, state, error, config }: StoredContainer): void {
+    if (!isOver({ state, error }) || config.autoRemove !== true) return;
     this.#inBackground(id, async () => {
-      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, false);
+      const record = this.#context.store.get(id);
+      if (record !== undefined && isOver(record)) await removeContainer(this.#context, id, false);
     });
   }
 
@@ -337,21 +348,40 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     if (check === undefined || entry.health !== undefined || this.#context.live.get(id) !== entry) return;
     entry.health = new HealthMonitor({
       check,
-      exec: (request) => this.exec(id, request),
+      exec: (request) => this.#probe(id, request),
       startedAtMs: record.startedAtMs ?? this.#context.clock(),
       clock: this.#context.clock,
       initial: record.health === 'none' ? 'starting' : record.health,
-      onStatus: (status, { output }) => {
+      onProbe: (probe, { status, failures }, changed) => {
+        if (this.#context.live.get(id) !== entry) return;
+        const last = [...(this.#context.store.require(id).probes?.last ?? []), probe].slice(-keptProbes);
+        this.#context.store.update(id, { probes: { failures, last } });
+        if (!changed) return;
+        const { output } = probe;
         this.#inBackground(id, async () => {
           if (this.#context.live.get(id) !== entry) return;
           this.#context.store.update(id, { health: status });
           await this.#publisher.request();
           const { config, desired } = this.#context.store.require(id);
           const replaced = config.task !== undefined && config.restart.kind !== 'no' && desired === 'running';
-          if (status === 'unhealthy' && replaced) await endUnhealthy(this.#context, id, entry, output);
+          if (status === 'unhealthy' && replaced) await endUnhealthy(this.#context, id, entry, output.trim());
         });
       },
     });
+  }
+
+  /** An exec that is told of, as dockerd does. */
+  async #probe(id: string, request: ExecRequest): Promise<ExecSession> {
+    const probe = { execId: randomBytes(32).toString('hex'), command: request.args };
+    const tell = (event: ProbeEvent): void => {
+      for (const listener of this.#probeListeners) listener(id, event);
+    };
+    tell({ ...probe, kind: 'created' });
+    const session = await this.exec(id, request);
+    tell({ ...probe, kind: 'started' });
+    const ended = (exitCode: number): void => tell({ ...probe, kind: 'ended', exitCode });
+    session.exit.then(ended, () => ended(137)); // with its container
+    return session;
   }
 
   /** An operation that nobody waits for: its failure is in the record where it concerns one, and in the log. */
@@ -369,4 +399,9 @@ function compressesLog({ id, config }: StoredContainer): boolean {
   } catch {
     return false; // told by the start, which fails
   }
+}
+
+/** It has ended, or its only start has failed. */
+function isOver({ state, error }: Pick<StoredContainer, 'state' | 'error'>): boolean {
+  return state === 'exited' || (state === 'created' && error !== '');
 }

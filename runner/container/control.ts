@@ -1,5 +1,12 @@
 import type { ExecSession } from '../launcher/launcher.ts';
 
+/** A health check's command is an exec, too. */
+export type ProbeEvent = { readonly execId: string; readonly command: readonly string[] } & (
+  | { readonly kind: 'created' | 'started' }
+  | { readonly kind: 'ended'; readonly exitCode: number }
+);
+export type ProbeListener = (id: string, event: ProbeEvent) => void;
+
 /** What only a person at a terminal, or the Docker API, asks of the container engine. */
 export interface ContainerControl {
   /**
@@ -13,6 +20,8 @@ export interface ContainerControl {
   rename(id: string, name: string): Promise<void>;
   /** Stops it when it runs, then starts it. */
   restart(id: string, options?: { signal?: string; timeoutMs?: number }): Promise<void>;
+  /** Called for each step of each health check's command. */
+  onProbe?(listener: ProbeListener): Disposable;
   /** The size of its terminal. @throws BerthError `container.not-running` */
   resize(id: string, size: { columns: number; rows: number }): Promise<void>;
 }

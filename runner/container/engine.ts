@@ -1,5 +1,6 @@
 import type { HealthState } from '#shared/model/task.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
+import type { HealthProbe } from './health.ts';
 import type { ContainerConfig } from './config.ts';
 
 /**
@@ -15,6 +16,8 @@ export interface ContainerRecord {
   readonly config: ContainerConfig;
   readonly state: ContainerState;
   readonly health: HealthState;
+  /** What its probes told, as far as this runner has seen them. */
+  readonly probes?: HealthReport | undefined;
   /** Host pid of its first process, 0 when none. */
   readonly pid: number;
   readonly address: string | undefined;
@@ -29,6 +32,13 @@ export interface ContainerRecord {
   readonly finishedAtMs: number | undefined;
   /** When the restart policy will start it again; defined in state `restarting`. */
   readonly restartAtMs: number | undefined;
+}
+
+export interface HealthReport {
+  /** Failures in a row that count. */
+  readonly failures: number;
+  /** The last of them, oldest first. */
+  readonly last: readonly HealthProbe[];
 }
 
 export interface LogOptions {

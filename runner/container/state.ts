@@ -20,7 +20,7 @@ export type ContainerListener = (id: string, record: ContainerRecord | undefined
 
 /**
  * The containers of one host. Reads are from memory; every change is in runner.db, on disk, before the memory shows it
- * and before a listener hears of it. `address` alone is not stored here: its lease is the network's.
+ * and before a listener hears of it. `address` is not stored here, its lease is the network's; nor are `probes`, which come anew.
  */
 export class ContainerStore {
   readonly #records = new Map<string, StoredContainer>();
@@ -90,7 +90,7 @@ export class ContainerStore {
   update(id: string, change: ContainerChange): StoredContainer {
     const before = this.require(id);
     const record = withBackoff({ ...before, ...change });
-    const { address: _, ...stored } = change;
+    const { address: _, probes: _probes, ...stored } = change;
     if (Object.keys(stored).length > 0) this.#update.run(toColumns(record));
     this.#remember(record);
     this.#tell(id, record);

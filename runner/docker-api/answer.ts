@@ -21,9 +21,12 @@ export type Answer =
   | { readonly kind: 'empty'; readonly status: 204 | 304 }
   /** The head goes out at once, the body as it comes; its end is the answer's. */
   | { readonly kind: 'stream'; readonly contentType: string; readonly write: (output: Output) => Promise<void> }
-  /** The connection becomes a raw stream, by upgrade (101) where the client asked for one. */
+  /**
+   * The connection becomes a raw stream, by upgrade (101) where the client asked for one; or a WebSocket, for which it must
+   * have asked.
+   */
   | {
-      readonly kind: 'hijack';
+      readonly kind: 'hijack' | 'websocket';
       readonly contentType: string;
       readonly serve: (connection: HijackedConnection) => Promise<void>;
     };

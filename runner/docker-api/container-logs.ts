@@ -10,7 +10,7 @@ import { streamType } from './stream-type.ts';
 import { queryTimeMs } from './translate/api-time.ts';
 import { stdFrame } from './translate/stdcopy.ts';
 
-interface LogView {
+export interface LogView {
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly follow: boolean;
@@ -20,6 +20,8 @@ interface LogView {
   readonly tail?: number;
   readonly sinceMs?: number;
   readonly untilMs?: number;
+  /** Without frames that tell the stream, also of a container without a terminal. */
+  readonly raw?: boolean;
 }
 
 /** GET /containers/{id}/logs */
@@ -79,7 +81,7 @@ export async function writeLogs(
     for await (const entry of entries) {
       if (untilMs !== undefined && Date.parse(entry.time) > untilMs) return;
       if (entry.stream === 'stdout' ? view.stdout : view.stderr) {
-        await output.write(logBytes(entry, view, record.config.terminal));
+        await output.write(logBytes(entry, view, view.raw ?? record.config.terminal));
       }
     }
   } finally {
@@ -87,10 +89,10 @@ export async function writeLogs(
   }
 }
 
-function logBytes(entry: LogEntry, { timestamps, details }: LogView, terminal: boolean): Uint8Array {
+function logBytes(entry: LogEntry, { timestamps, details }: LogView, raw: boolean): Uint8Array {
   const text = details === true ? `${detailsText(entry)} ${entry.text}` : entry.text;
   const bytes = new TextEncoder().encode(timestamps === true ? `${entry.time} ${text}` : text);
-  return terminal ? bytes : stdFrame(entry.stream, bytes);
+  return raw ? bytes : stdFrame(entry.stream, bytes);
 }
 
 /** As a query string, sorted, as dockerd writes it. */

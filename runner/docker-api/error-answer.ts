@@ -16,7 +16,8 @@ const statusOfKind: Readonly<Record<ErrorKind, number>> = {
 const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: number; message: string }>> = {
   'launch.command-not-found': notStarted,
   'launch.command-not-executable': notStarted,
-  'launch.user-unknown': (error) => ({ status: 400, message: error.message }),
+  'launch.user-unknown': (error) => ({ status: 400, message: unknownUser(error) }),
+  'log.options': (error) => ({ message: `failed to create task for container: ${error.message}` }),
   'container.no-command': () => ({ message: 'no command specified' }),
   'signal.unknown': (error) => ({ message: `invalid signal: ${/"(.*)"/.exec(error.message)?.[1] ?? ''}` }),
   'image.reference-invalid': (error) => ({ message: error.message.replace(/^image reference ".*": /s, '') }),
@@ -24,6 +25,12 @@ const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: num
 
 function notStarted(error: BerthError): { status: number; message: string } {
   return { status: 400, message: `${startFailed}: ${commandText(error)}: unknown` };
+}
+
+function unknownUser(error: BerthError): string {
+  const [, kind, name] = /find (user|group) (.*): E[A-Z]+:/s.exec(error.message) ?? [];
+  if (kind === undefined) return error.message;
+  return `unable to find ${kind} ${name ?? ''}: no matching entries in ${kind === 'user' ? 'passwd' : 'group'} file`;
 }
 
 const startFailed =

@@ -1,7 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
 import { parameter, type ApiRequest } from './api-request.ts';
-import { attachContainer } from './container-attach.ts';
+import { attachContainer, attachWebSocket } from './container-attach.ts';
 import { containerChanges } from './container-changes.ts';
 import { createContainer } from './container-create.ts';
 import {
@@ -89,7 +89,7 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'POST /containers/{id}/pause': notYet('Pausing containers'),
   'POST /containers/{id}/unpause': notYet('Pausing containers'),
   'POST /containers/{id}/attach': attachContainer,
-  'GET /containers/{id}/attach/ws': notYet('Attaching over a WebSocket'),
+  'GET /containers/{id}/attach/ws': attachWebSocket,
   'POST /containers/{id}/wait': waitContainer,
   'DELETE /containers/{id}': removeContainer,
   'HEAD /containers/{id}/archive': copying,

@@ -26,6 +26,8 @@ export async function sendAnswer(answer: Answer, request: IncomingMessage, respo
     case 'hijack':
       // Without an upgrade nothing can be sent to us after the request: there is no input.
       return stream(response, answer.contentType, (output) => answer.serve({ output, input: Readable.from([]) }));
+    case 'websocket':
+      return whole(response, 400, 'text/plain; charset=utf-8', 'Bad Request');
     default:
       throw answer satisfies never;
   }

@@ -63,6 +63,8 @@ export interface ExecRequest {
   readonly env: readonly string[];
   readonly cwd: string;
   readonly user: string;
+  /** Names or numbers, beside the user's own. */
+  readonly additionalGroups?: readonly string[];
   readonly terminal: boolean;
   readonly size?: { readonly columns: number; readonly rows: number };
   readonly stdin: boolean;

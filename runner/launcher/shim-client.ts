@@ -33,7 +33,7 @@ const CONNECT_PAUSE_MS = 25;
 export function encodeExec(request: ExecRequest): Buffer {
   const operations: ContainerOperation[] = [
     ...(request.terminal ? [{ kind: 'console', mount: false } satisfies ContainerOperation] : []),
-    { kind: 'user', user: request.user, groups: [] },
+    { kind: 'user', user: request.user, groups: [...(request.additionalGroups ?? [])] },
     { kind: 'cwd', path: request.cwd === '' ? '/' : request.cwd, create: false },
     { kind: 'exec', umask: 0o022, args: request.args, env: request.env },
   ];
