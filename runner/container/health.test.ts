@@ -19,6 +19,7 @@ async function exec({ args: [command = '', ...args] }: ExecRequest): Promise<Exe
     exit,
     resize: async () => undefined,
     signal: async (signal) => void child.kill(signal),
+    kill: async () => void child.kill('SIGKILL'),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

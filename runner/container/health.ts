@@ -28,7 +28,6 @@ export interface HealthMonitorOptions {
 }
 
 const outputLimitBytes = 4096;
-const sigkill = 9;
 const noExitCode = -1;
 
 /**
@@ -91,7 +90,7 @@ async function runProbe(session: ExecSession, timeoutMs: number): Promise<{ exit
   const ended = await Promise.race([session.exit, late]);
   timer.abort();
   if (ended === 'late') {
-    await session.signal(sigkill);
+    await session.kill();
     await session.exit.catch(() => undefined);
     await output.ended;
     const said = output.text();

@@ -18,6 +18,9 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   security: 8,
   rlimit: 9,
   'device-program': 10,
+  join: 11,
+  'id-maps': 12,
+  apparmor: 13,
   'cgroup-namespace': 32,
   overlay: 33,
   filesystem: 34,
@@ -36,10 +39,14 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   user: 47,
   cwd: 48,
   exec: 49,
+  'directory-root': 50,
 };
 
 /** `enum log_format` of log.h. */
 const logFormats = { 'json-file': 0, local: 1, none: 2 } as const;
+
+type LinkOperation = Extract<HostOperation, { kind: 'link' }>;
+type AddressOperation = Extract<ContainerOperation, { kind: 'address' }>;
 
 function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
   switch (operation.kind) {
@@ -63,15 +70,17 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
     case 'namespaces':
       return to.u32(operation.flags);
     case 'link':
-      return to
-        .string(operation.bridge)
-        .string(operation.hostName)
-        .string(operation.containerName)
-        .bytes(operation.mac);
+      return encodeLink(operation, to);
     case 'oom-score':
       return to.u32(operation.value);
     case 'seccomp':
       return to.string(operation.path);
+    case 'join':
+      return to.u32(operation.flag).string(operation.path);
+    case 'id-maps':
+      return to.string(operation.uidMap).string(operation.gidMap).u32(operation.rootUid).u32(operation.rootGid);
+    case 'apparmor':
+      return to.string(operation.profile);
     case 'security':
       return to
         .u64(operation.bounding)
@@ -83,6 +92,23 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
     default:
       return operation satisfies never;
   }
+}
+
+function encodeLink(link: LinkOperation, to: WireWriter): WireWriter {
+  return to.string(link.bridge).string(link.hostName).string(link.containerName).bytes(link.mac);
+}
+
+function encodeAddress(operation: AddressOperation, to: WireWriter): WireWriter {
+  return to
+    .string(operation.name)
+    .bytes(addressBytes(operation.address))
+    .u32(operation.prefixLength)
+    .bytes(addressBytes(operation.gateway));
+}
+
+/** A link of a running container, as the spawner's request has it. */
+export function encodeLiveLink(pid: number, link: LinkOperation, address: AddressOperation): Buffer {
+  return encodeAddress(address, encodeLink(link, new WireWriter().u32(pid))).finish();
 }
 
 /** Address as a number whose bytes in memory are in network order. */
@@ -110,10 +136,14 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
         .string(operation.destination)
         .flag(operation.recursive)
         .u64(operation.attributes)
-        .u64(operation.propagation);
+        .u64(operation.propagation)
+        .flag(operation.idMap);
+    case 'directory-root':
+      return to.string(operation.source).string(operation.mountPoint);
     case 'device':
       return to
         .string(operation.path)
+        .string(operation.source)
         .u32(operation.mode)
         .u32(operation.major)
         .u32(operation.minor)
@@ -122,11 +152,11 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
     case 'symlink':
       return to.string(operation.path).string(operation.target);
     case 'sysctl':
-      return to.string(operation.name).string(operation.value);
+      return to.string(operation.name).string(operation.value).u32(operation.namespace);
     case 'console':
       return to.flag(operation.mount);
     case 'pivot':
-      return to.flag(operation.readonly);
+      return to.flag(operation.readonly).u64(operation.propagation);
     case 'mask':
     case 'readonly-path':
       return to.string(operation.path);
@@ -134,11 +164,7 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
     case 'domainname':
       return to.string(operation.name);
     case 'address':
-      return to
-        .string(operation.name)
-        .bytes(addressBytes(operation.address))
-        .u32(operation.prefixLength)
-        .bytes(addressBytes(operation.gateway));
+      return encodeAddress(operation, to);
     case 'user':
       return to.string(operation.user).strings(operation.groups);
     case 'cwd':

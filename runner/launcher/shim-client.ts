@@ -9,6 +9,7 @@ import type { ContainerOperation } from './operations.ts';
 import { type SessionControl, ShimSession } from './shim-session.ts';
 import { connectShim } from './shim-socket.ts';
 import {
+  EXEC_FLAG,
   decodeReport,
   encodeWireFrame,
   MAX_SHIM_REQUEST_BYTES,
@@ -25,6 +26,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
+const SIGKILL = 9;
 /** How often, and after how much longer a pause each time, a shim that listens but does not answer is asked again. */
 const CONNECT_ATTEMPTS = 8;
 const CONNECT_PAUSE_MS = 25;
@@ -33,7 +35,7 @@ const CONNECT_PAUSE_MS = 25;
 export function encodeExec(request: ExecRequest): Buffer {
   const operations: ContainerOperation[] = [
     ...(request.terminal ? [{ kind: 'console', mount: false } satisfies ContainerOperation] : []),
-    { kind: 'user', user: request.user, groups: [...(request.additionalGroups ?? [])] },
+    { kind: 'user', user: request.user, groups: request.additionalGroups ?? [] },
     { kind: 'cwd', path: request.cwd === '' ? '/' : request.cwd, create: false },
     { kind: 'exec', umask: 0o022, args: request.args, env: request.env },
   ];
@@ -41,7 +43,7 @@ export function encodeExec(request: ExecRequest): Buffer {
     .flag(request.terminal)
     .u32(request.size?.rows ?? 0)
     .u32(request.size?.columns ?? 0)
-    .flag(request.stdin)
+    .u32((request.stdin ? EXEC_FLAG.stdin : 0) | (request.privileged === true ? EXEC_FLAG.privileged : 0))
     .bytes(encodeContainerOperations(operations))
     .finish();
   if (bytes.byteLength <= MAX_SHIM_REQUEST_BYTES) return bytes;
@@ -72,6 +74,7 @@ function attachControl(shim: () => ShimControl | undefined): SessionControl {
   return {
     resize: async (_pid, size) => shim()?.resize(size),
     signal: async (_pid, signal) => shim()?.signal(signal),
+    kill: async () => shim()?.signal(SIGKILL),
   };
 }
 
@@ -193,6 +196,9 @@ export class ShimClient implements Shim {
       },
       signal: async (pid, signal) => {
         await this.#request('signal exec', SHIM_REQUEST.execSignal, pid, signal);
+      },
+      kill: async (pid) => {
+        await this.#request('kill exec', SHIM_REQUEST.execKill, pid);
       },
     };
     return this.#session('exec', control, SHIM_REQUEST.exec, encodeExec(request));

@@ -13,7 +13,15 @@ export const MAX_SHIM_REQUEST_BYTES = 256 * 1024 - FRAME_HEADER_BYTES;
 export const MAX_STRING_BYTES = 128 * 1024;
 export const MAX_STRINGS = 16_384;
 
-export const SPAWNER_REQUEST = { launch: 1, bridge: 2, removeLink: 3, sweep: 4 } as const;
+export const SPAWNER_REQUEST = {
+  launch: 1,
+  bridge: 2,
+  removeLink: 3,
+  sweep: 4,
+  connectLink: 5,
+  disconnectLink: 6,
+  setGateway: 7,
+} as const;
 export const REPORT = { warning: 1, failed: 2, started: 3, done: 4 } as const;
 export const SHIM_REQUEST = {
   hello: 1,
@@ -26,8 +34,11 @@ export const SHIM_REQUEST = {
   stdinEnd: 8,
   execSignal: 9,
   execResize: 10,
-  logPlace: 11,
+  execKill: 11,
+  logPlace: 12,
 } as const;
+/** `enum exec_flag` of protocol.h. */
+export const EXEC_FLAG = { stdin: 1, privileged: 2 } as const;
 export const SHIM_ANSWER = { ok: 1, failed: 2, info: 3, started: 4, stdout: 5, stderr: 6, exit: 7 } as const;
 
 /** Largest payload that either program ever sends. */
@@ -131,7 +142,7 @@ export class WireWriter {
 }
 
 /** What a C program says about itself: `enum category` of berth.h. */
-export const CATEGORY = { general: 0, notFound: 1, notExecutable: 2, user: 3 } as const;
+export const CATEGORY = { general: 0, notFound: 1, notExecutable: 2, user: 3, unsupported: 4 } as const;
 
 export interface WireReport {
   readonly category: number;

@@ -166,6 +166,18 @@ test('a health check is told of: log, streak, events; after a start anew it begi
   await docker('rm', '-f', 'sick');
 });
 
+test('a health check that hangs is killed with all that it started', async () => {
+  const args = ['--health-cmd', 'sleep 777 & sleep 777', '--health-timeout', '100ms', '--health-interval', '50ms'];
+  await docker('run', '-d', '--name', 'hung', ...args, '--health-retries', '3', 'busybox', 'sleep', '1000');
+  await expect.poll(async () => at(await state('hung'), 'Health', 'Status'), { timeout: 20_000 }).toBe('unhealthy');
+  const { Log: log } = at(await state('hung'), 'Health') as { Log: readonly unknown[] };
+  expect(log[0]).toMatchObject({ ExitCode: -1, Output: 'Health check exceeded timeout (100ms)' });
+  const { stdout } = await docker('top', 'hung', '-eo', 'pid,args');
+  // Those of the probe that is under way, not those of three.
+  expect(stdout.split('\n').filter((line) => line.trim().endsWith('sleep 777')).length).toBeLessThanOrEqual(3);
+  await docker('rm', '-f', 'hung');
+});
+
 test.each([
   [{ Test: ['CMD', 'true'], Interval: 1000 }, 'Interval in Healthcheck cannot be less than 1ms'],
   [{ Test: ['CMD', 'true'], StartInterval: -5 }, 'StartInterval in Healthcheck cannot be less than 1ms'],
