@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { PublishedPort } from '#shared/model/service.ts';
 import { json, type Answer } from './answer.ts';
-import { jsonBody, option, type ApiRequest } from './api-request.ts';
+import { atLeast, jsonBody, option, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
@@ -15,6 +15,8 @@ import { wantedPorts, type WantedPort } from './translate/create/published-ports
 /** POST /containers/create */
 export async function createContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const body = await jsonBody(request, createBody);
+  // Clients before API 1.44 know no start interval.
+  if (!atLeast(request, '1.44') && body.Healthcheck) delete body.Healthcheck.StartInterval;
   const name = option(request, 'name')?.replace(/^\//, '') ?? unusedName(context);
   checkName(name);
   const { HostConfig: hostConfig, NetworkingConfig: _, ...config } = body;
