@@ -6,11 +6,23 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     kind: 'run',
     standalone: false,
     dataRoot: '/var/lib/berth',
-    socketPath: '/var/lib/berth/berth.sock',
+    socketPath: '/run/berth/docker.sock',
     logFormat: 'text',
     containers: { init: false },
+    containerLog: { driver: 'json-file', options: {} },
   });
-  const given = parseRunnerCommand(['--standalone', '--data-root', 'x', '--socket=/run/s', '--log-format', 'json']);
+  const given = parseRunnerCommand([
+    '--standalone',
+    '--data-root',
+    'x',
+    '--socket=/run/s',
+    '--log-format',
+    'json',
+    '--log-driver',
+    'local',
+    '--log-opt',
+    'max-size=1m',
+  ]);
   expect(given).toEqual({
     kind: 'run',
     standalone: true,
@@ -18,6 +30,7 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     socketPath: '/run/s',
     logFormat: 'json',
     containers: { init: false },
+    containerLog: { driver: 'local', options: { 'max-size': '1m' } },
   });
   expect(parseRunnerCommand(['--userns-remap', 'kiel:kiel', '--init'])).toMatchObject({
     containers: { init: true, usernsRemap: 'kiel:kiel' },
@@ -36,6 +49,9 @@ test('join takes a URL, a token and a name', () => {
 });
 
 test.each([
+  [['--log-driver', 'syslog'], "logger: no log driver named 'syslog' is registered"],
+  [['--log-opt', 'max-size'], '--log-opt max-size is not NAME=VALUE'],
+  [['--log-driver', 'local', '--log-opt', 'tag=x'], "unknown log opt 'tag' for log driver local"],
   [['dance'], '"dance" is no command of berth runner'],
   [['--dance'], "Unknown option '--dance'"],
   [['join'], 'join: the URL of the control plane is missing'],

@@ -1,7 +1,9 @@
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BerthError, errorText } from '#shared/errors.ts';
+import type { LogConfig } from './container/log-config.ts';
+import { checkedLogConfig, dockerLogDefault } from './docker-api/translate/create/logging.ts';
 import type { ContainerDefaults } from './engine-parts.ts';
 import type { LogFormat } from './log.ts';
 
@@ -14,7 +16,9 @@ Runs containers on this machine, as the control plane that it joined says, or (s
 
 Options:
   --data-root DIR       where images, containers and the identity are kept (default /var/lib/berth)
-  --socket PATH         Docker API socket (default DIR/berth.sock)
+  --socket PATH         Docker API socket (default /run/berth/docker.sock)
+  --log-driver NAME     json-file, local or none: the log of containers that ask for none (default json-file)
+  --log-opt NAME=VALUE  an option of that log (max-size, max-file, compress …); can be repeated
   --standalone          run without a control plane
   --log-format FORMAT   text or json (default text)
   --userns-remap USER   a user namespace for every container, with the ids of USER[:GROUP] in /etc/subuid and /etc/subgid;
@@ -35,6 +39,7 @@ Options of leave:
 `;
 
 const DEFAULT_DATA_ROOT = '/var/lib/berth';
+const DEFAULT_SOCKET = '/run/berth/docker.sock';
 
 /** What `berth runner …` is asked to do. Paths are absolute. */
 export type RunnerCommand =
@@ -54,6 +59,8 @@ export type RunnerCommand =
       readonly socketPath: string;
       readonly logFormat: LogFormat;
       readonly containers: ContainerDefaults;
+      /** Of the containers whose creation says nothing of it. */
+      readonly containerLog: LogConfig;
     };
 
 /**
@@ -81,13 +88,27 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
     kind: 'run',
     standalone: values.standalone ?? false,
     dataRoot,
-    socketPath: checkSocketPath(resolve(values.socket ?? join(dataRoot, 'berth.sock'))),
+    socketPath: checkSocketPath(resolve(values.socket ?? DEFAULT_SOCKET)),
     logFormat,
     containers: {
       ...(values['userns-remap'] === undefined ? {} : { usernsRemap: values['userns-remap'] }),
       init: values.init ?? false,
     },
+    containerLog: containerLog(values),
   };
+}
+
+function containerLog(values: Values): LogConfig {
+  const options = (values['log-opt'] ?? []).map((text) => {
+    const at = text.indexOf('=');
+    if (at <= 0) throw usage(`--log-opt ${text} is not NAME=VALUE`);
+    return [text.slice(0, at), text.slice(at + 1)] as const;
+  });
+  try {
+    return checkedLogConfig(values['log-driver'] ?? dockerLogDefault.driver, Object.fromEntries(options));
+  } catch (error) {
+    throw usage(errorText(error), error);
+  }
 }
 
 type Values = ReturnType<typeof parse>['values'];
@@ -103,6 +124,8 @@ function parse(argv: readonly string[]) {
         'data-root': text,
         socket: text,
         standalone: flag,
+        'log-driver': text,
+        'log-opt': { ...text, multiple: true },
         'log-format': text,
         'userns-remap': text,
         init: flag,
@@ -118,18 +141,21 @@ function parse(argv: readonly string[]) {
   }
 }
 
+/** What says how containers are run is for neither `join` nor `leave`. */
+const ofRuns = ['socket', 'standalone', 'log-format', 'log-driver', 'log-opt', 'userns-remap', 'init'] as const;
+
 function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot: string): RunnerCommand {
   if (url === undefined) throw usage('join: the URL of the control plane is missing');
   if (rest.length > 0) throw usage(`join: one URL, not also ${rest.join(' ')}`);
   if (values.token === undefined) throw usage('join: --token TOKEN is missing');
-  refuse('join', values, ['socket', 'standalone', 'log-format', 'userns-remap', 'init', 'all', 'purge']);
+  refuse('join', values, [...ofRuns, 'all', 'purge']);
   const name = values.name ?? defaultName(hostname());
   return { kind: 'join', url, token: values.token, name, dataRoot };
 }
 
 function leaveCommand(values: Values, rest: readonly string[], dataRoot: string): RunnerCommand {
   if (rest.length > 0) throw usage(`leave: unexpected argument "${rest.join(' ')}"`);
-  refuse('leave', values, ['socket', 'standalone', 'log-format', 'userns-remap', 'init', 'token', 'name']);
+  refuse('leave', values, [...ofRuns, 'token', 'name']);
   return { kind: 'leave', dataRoot, all: values.all ?? false, purge: values.purge ?? false };
 }
 

@@ -1,6 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
+import type { LogConfig } from './container/log-config.ts';
 import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
@@ -13,6 +14,8 @@ export interface RunnerOptions {
   readonly dataRoot: string;
   readonly socketPath: string;
   readonly standalone: boolean;
+  /** The log of containers whose creation says nothing of it; absent: Docker's default. */
+  readonly containerLog?: LogConfig;
   readonly log: Log;
   readonly containers?: ContainerDefaults;
 }
@@ -31,7 +34,7 @@ export interface Runner extends AsyncDisposable {
  * @throws BerthError `runner.not-joined`, `runner.binary-missing`, and what the parts throw
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { dataRoot: path, socketPath, standalone, log, containers = {} } = options;
+  const { dataRoot: path, socketPath, standalone, containerLog, log, containers = {} } = options;
   await using parts = new AsyncDisposableStack();
   const { database } = parts.use(await openDataRoot(path));
   const identity = standalone ? undefined : await joinedIdentity(path);
@@ -52,6 +55,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     imageCount: images.list().length,
     isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
     now: clock(),
+    ...(containerLog === undefined ? {} : { logDriver: containerLog.driver }),
   });
   const host = {
     view,
@@ -68,6 +72,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       containerId: (reference: string) => engine.find(reference)?.id,
     },
     clock,
+    log: containerLog,
   };
   parts.use(await serveDockerApi({ socketPath, host }));
 

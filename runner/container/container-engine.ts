@@ -7,7 +7,7 @@ import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
 import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
 import { connectContainer, disconnectContainer } from './connecting.ts';
-import type { ContainerControl } from './control.ts';
+import type { ContainerControl, ProbeEvent, ProbeListener } from './control.ts';
 import {
   endUnhealthy,
   isActive,
@@ -25,6 +25,10 @@ import { imageUser } from './image-user.ts';
 import { namespaceOwners } from './isolation-config.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
+import { placeCompressed } from './log-compression.ts';
+import { LogCompressor } from './log-compressor.ts';
+import type { LogFile } from './log-files.ts';
+import { logDriver, logPolicy, logUnreadable } from './log-policy.ts';
 import { readLogs } from './logs.ts';
 import type { EndpointConfig } from './network-config.ts';
 import { networkNames } from './network-names.ts';
@@ -43,6 +47,9 @@ const logBaseName = 'container.log';
 
 const sigkill = 'SIGKILL';
 
+/** As many results of its health check are kept of a container (Docker's number). */
+const keptProbes = 5;
+
 /** When the end of a run could not be recorded. */
 const settleRetryMs = 1000;
 
@@ -60,8 +67,10 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   readonly #queue = new OperationQueue();
   readonly #publisher: Publisher;
   readonly #timers: RestartTimers;
+  readonly #compressor: LogCompressor;
   readonly #records: Disposable;
   readonly #imageGuard: Disposable;
+  readonly #probeListeners = new Set<ProbeListener>();
   #disposed = false;
 
   constructor(context: EngineContext, database: DatabaseSync) {
@@ -75,6 +84,8 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       log: context.log,
     });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
+    const place = this.#placeCompressed.bind(this);
+    this.#compressor = new LogCompressor({ baseName: logBaseName, log: context.log, place });
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     context.volumes.guard(volumeUsage(context.store));
     this.#records = context.store.onChange((id) => {
@@ -84,6 +95,9 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       this.#timers.update(id, record);
       if (record === undefined) context.attachments.failed(id, unknownContainer(id));
       else this.#autoRemove(record);
+      if (record !== undefined && record.state !== 'exited' && record.state !== 'restarting') return;
+      this.#compressor.forget(id);
+      if (record !== undefined) this.#followLog(id);
     });
   }
 
@@ -93,6 +107,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     await this.#context.volumes.settle();
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
     for (const record of this.#context.store.list()) {
+      this.#followLog(record.id);
       this.#timers.update(record.id, record);
       this.#autoRemove(record);
     }
@@ -207,7 +222,8 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry> {
     const { store } = this.#context;
-    store.require(id);
+    const { config } = store.require(id);
+    if (logDriver(config) === 'none') throw logUnreadable();
     const isLive = (): boolean => {
       const record = store.get(id);
       return record !== undefined && isActive(record);
@@ -329,12 +345,18 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     return this.#context.store.onChange(listener);
   }
 
+  onProbe(listener: ProbeListener): Disposable {
+    this.#probeListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#probeListeners.delete(listener) };
+  }
+
   /** Waits for operations under way and lets go of the containers, which run on. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     this.#timers[Symbol.dispose]();
     this.#records[Symbol.dispose]();
     this.#imageGuard[Symbol.dispose]();
+    await this.#compressor[Symbol.asyncDispose]();
     await this.#queue.idle();
     for (const id of this.#context.live.keys()) await disconnect(this.#context, id);
     await this.#publisher[Symbol.asyncDispose]();
@@ -344,9 +366,31 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     try {
       const entry = await startContainer(this.#context, id, cause, this.#onExit);
       if (entry !== undefined) this.#monitor(id, entry);
+      this.#followLog(id);
     } finally {
       await this.#publisher.request();
     }
+  }
+
+  #followLog(id: string): void {
+    const record = this.#context.store.get(id);
+    if (record === undefined || !compressesLog(record)) return;
+    const directory = pathsOf(this.#context, id).state;
+    if (this.#context.live.has(id)) this.#compressor.follow(id, directory);
+    else this.#compressor.request(id, directory);
+  }
+
+  /** In the container's queue, so that no start, which would make a shim the owner of the names, comes between. */
+  #placeCompressed(id: string, directory: string, file: LogFile): Promise<void> {
+    return this.#queue.run(id, async () => {
+      const { live, store } = this.#context;
+      const entry = live.get(id);
+      if (entry !== undefined) return entry.shim.placeCompressedLog(BigInt(file.inode));
+      const record = store.get(id);
+      // Nothing of a container whose shim is there and does not answer.
+      if (record !== undefined && record.state !== 'running' && record.state !== 'starting')
+        await placeCompressed(directory, logBaseName, file);
+    });
   }
 
   async #stopNow(id: string, options: StopOptions): Promise<void> {
@@ -354,10 +398,11 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   /** A record says that it has ended before this begins: who waits for its exit code has it. */
-  #autoRemove({ id, state, config }: StoredContainer): void {
-    if (state !== 'exited' || config.autoRemove !== true) return;
+  #autoRemove({ id, state, error, config }: StoredContainer): void {
+    if (!isOver({ state, error }) || config.autoRemove !== true) return;
     this.#inBackground(id, async () => {
-      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, {});
+      const record = this.#context.store.get(id);
+      if (record !== undefined && isOver(record)) await removeContainer(this.#context, id, {});
     });
   }
 
@@ -395,21 +440,40 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     if (record.paused) return;
     entry.health = new HealthMonitor({
       check,
-      exec: (request) => this.exec(id, request),
+      exec: (request) => this.#probe(id, request),
       startedAtMs: record.startedAtMs ?? this.#context.clock(),
       clock: this.#context.clock,
       initial: record.health === 'none' ? 'starting' : record.health,
-      onStatus: (status, { output }) => {
+      onProbe: (probe, { status, failures }, changed) => {
+        if (this.#context.live.get(id) !== entry) return;
+        const last = [...(this.#context.store.require(id).probes?.last ?? []), probe].slice(-keptProbes);
+        this.#context.store.update(id, { probes: { failures, last } });
+        if (!changed) return;
+        const { output } = probe;
         this.#inBackground(id, async () => {
           if (this.#context.live.get(id) !== entry) return;
           this.#context.store.update(id, { health: status });
           await this.#publisher.request();
           const { config, desired } = this.#context.store.require(id);
           const replaced = config.task !== undefined && config.restart.kind !== 'no' && desired === 'running';
-          if (status === 'unhealthy' && replaced) await endUnhealthy(this.#context, id, entry, output);
+          if (status === 'unhealthy' && replaced) await endUnhealthy(this.#context, id, entry, output.trim());
         });
       },
     });
+  }
+
+  /** An exec that is told of, as dockerd does. */
+  async #probe(id: string, request: ExecRequest): Promise<ExecSession> {
+    const probe = { execId: randomBytes(32).toString('hex'), command: request.args };
+    const tell = (event: ProbeEvent): void => {
+      for (const listener of this.#probeListeners) listener(id, event);
+    };
+    tell({ ...probe, kind: 'created' });
+    const session = await this.exec(id, request);
+    tell({ ...probe, kind: 'started' });
+    const ended = (exitCode: number): void => tell({ ...probe, kind: 'ended', exitCode });
+    session.exit.then(ended, () => ended(137)); // with its container
+    return session;
   }
 
   /** An operation that nobody waits for: its failure is in the record where it concerns one, and in the log. */
@@ -419,4 +483,17 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       .run(id, operation)
       .catch((error: unknown) => this.#context.log('error', `Container ${id.slice(0, 12)}: ${errorText(error)}`));
   }
+}
+
+function compressesLog({ id, config }: StoredContainer): boolean {
+  try {
+    return logPolicy(id, config).compress;
+  } catch {
+    return false; // told by the start, which fails
+  }
+}
+
+/** It has ended, or its only start has failed. */
+function isOver({ state, error }: Pick<StoredContainer, 'state' | 'error'>): boolean {
+  return state === 'exited' || (state === 'created' && error !== '');
 }

@@ -3,6 +3,13 @@ import type { ExecSession } from '../launcher/launcher.ts';
 import type { EndpointConfig } from './network-config.ts';
 import type { ContainerUpdate } from './updating.ts';
 
+/** A health check's command is an exec, too. */
+export type ProbeEvent = { readonly execId: string; readonly command: readonly string[] } & (
+  | { readonly kind: 'created' | 'started' }
+  | { readonly kind: 'ended'; readonly exitCode: number }
+);
+export type ProbeListener = (id: string, event: ProbeEvent) => void;
+
 /** What only a person at a terminal, or the Docker API, asks of the container engine. */
 export interface ContainerControl {
   /**
@@ -42,6 +49,8 @@ export interface ContainerControl {
    * @throws BerthError `container.removing`, `cgroup.write-failed`
    */
   update(id: string, update: ContainerUpdate): Promise<void>;
+  /** Called for each step of each health check's command. */
+  onProbe?(listener: ProbeListener): Disposable;
   /** The size of its terminal. @throws BerthError `container.not-running` */
   resize(id: string, size: { columns: number; rows: number }): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { HealthState } from '#shared/model/task.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import type { BoundPort, NetworkLink } from '../network/network.ts';
+import type { HealthProbe } from './health.ts';
 import type { ContainerConfig } from './config.ts';
 
 /**
@@ -16,6 +17,8 @@ export interface ContainerRecord {
   readonly config: ContainerConfig;
   readonly state: ContainerState;
   readonly health: HealthState;
+  /** What its probes told, as far as this runner has seen them. */
+  readonly probes?: HealthReport | undefined;
   /** Host pid of its first process, 0 when none. */
   readonly pid: number;
   /** On the first of its networks, while it runs. */
@@ -39,6 +42,13 @@ export interface ContainerRecord {
   readonly restartAtMs: number | undefined;
 }
 
+export interface HealthReport {
+  /** Failures in a row that count. */
+  readonly failures: number;
+  /** The last of them, oldest first. */
+  readonly last: readonly HealthProbe[];
+}
+
 export interface LogOptions {
   readonly follow: boolean;
   /** Only the last so many entries. */
@@ -53,6 +63,8 @@ export interface LogEntry {
   readonly text: string;
   /** RFC 3339 with nanoseconds. */
   readonly time: string;
+  /** What the log's options add to each entry. */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -74,6 +86,7 @@ export interface Engine {
   remove(id: string, options?: { force?: boolean; volumes?: boolean }): Promise<void>;
   /** Resolves with the exit code when it is not running. */
   wait(id: string, options?: { signal?: AbortSignal }): Promise<number>;
+  /** @throws BerthError `container.unknown`, `container.log-unreadable` when its output is not kept */
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry>;
   /** `env`, `cwd` and `user` empty: the container's own. */
   exec(id: string, request: ExecRequest): Promise<ExecSession>;

@@ -88,6 +88,7 @@ function imageHealthcheck(image: ImageRuntime['Healthcheck']): Healthcheck | und
     timeoutMs: ms(image.Timeout, 30_000),
     retries: image.Retries ? Math.max(1, image.Retries) : 3,
     startPeriodMs: image.StartPeriod ? Math.max(0, Math.round(image.StartPeriod / nanosecondsPerMs)) : 0,
+    ...(image.StartPeriod ? { startIntervalMs: ms(image.StartInterval, 5000) } : {}),
   };
 }
 
@@ -98,5 +99,6 @@ function withinTimers(check: Healthcheck): Healthcheck {
     intervalMs: Math.min(check.intervalMs, MAX_TIMER_MS),
     timeoutMs: Math.min(check.timeoutMs, MAX_TIMER_MS),
     startPeriodMs: Math.min(check.startPeriodMs, MAX_TIMER_MS),
+    ...(check.startIntervalMs === undefined ? {} : { startIntervalMs: Math.min(check.startIntervalMs, MAX_TIMER_MS) }),
   };
 }

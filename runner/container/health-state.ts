@@ -9,6 +9,16 @@ export interface Health {
 
 export const initialHealth: Health = { status: 'starting', failures: 0 };
 
+/** How long to wait before the next probe: in the start period, until the first success, an interval of its own. */
+export function probePauseMs(
+  { status }: Health,
+  sinceStartMs: number,
+  check: Pick<Healthcheck, 'intervalMs' | 'startPeriodMs' | 'startIntervalMs'>,
+): number {
+  const isStarting = status === 'starting' && sinceStartMs < check.startPeriodMs;
+  return isStarting ? (check.startIntervalMs ?? check.intervalMs) : check.intervalMs;
+}
+
 /**
  * The health after one more probe, as Docker counts: a success is healthy at once and for ever ends the start period;
  * failures count after the start period, and `retries` of them in a row are unhealthy.

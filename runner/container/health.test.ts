@@ -17,9 +17,9 @@ async function exec({ args: [command = '', ...args] }: ExecRequest): Promise<Exe
     stdout: child.stdout,
     stderr: child.stderr,
     exit,
-    kill: async () => void child.kill('SIGKILL'),
     resize: async () => undefined,
     signal: async (signal) => void child.kill(signal),
+    kill: async () => void child.kill('SIGKILL'),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
@@ -45,7 +45,8 @@ async function changes(
     exec,
     startedAtMs: Date.now(),
     clock: options.clock ?? Date.now,
-    onStatus: (status, { output }) => {
+    onProbe: ({ output }, { status }, changed) => {
+      if (!changed) return;
       told.push([status, output]);
       if (told.length === count) enough.resolve();
     },
@@ -59,13 +60,13 @@ test('a probe that passes is told once', async () => {
 });
 
 test('failures in a row are told with the output of the last', async () => {
-  expect(await changes(1, ['sh', '-c', 'echo refused >&2; exit 1'])).toEqual([['unhealthy', 'refused']]);
+  expect(await changes(1, ['sh', '-c', 'echo refused >&2; exit 1'])).toEqual([['unhealthy', 'refused\n']]);
 });
 
 test('a probe that hangs is killed at its timeout', async () => {
   const [[status, output] = []] = await changes(1, ['sleep', '1000'], { timeoutMs: 50 });
   expect(status).toBe('unhealthy');
-  expect(output).toContain('exceeded its timeout of 50 ms');
+  expect(output).toContain('exceeded timeout (50ms)');
 });
 
 test('a probe that cannot be run is a failure that says why', async () => {
@@ -96,7 +97,7 @@ test('an interval and a timeout longer than any timer do not go off at once', as
     },
     startedAtMs: Date.now(),
     clock: Date.now,
-    onStatus: () => undefined,
+    onProbe: () => undefined,
   });
   await delay(20); // the time that a timer of 1 ms would have gone off in, many times
   expect(probes).toBe(0);

@@ -7,13 +7,12 @@ import { prepareMounts } from './container-volumes.ts';
 import { cgroupDirectory, cgroupPath, pathsOf, type EngineContext } from './engine-context.ts';
 import { isolationContext } from './isolation.ts';
 import { joinNetworks } from './join-networks.ts';
+import { logPolicy } from './log-policy.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits } from './resource-spec.ts';
 import { mountSharedMemory } from './shared-memory.ts';
 import { runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
-
-const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
 
 /**
  * Gets a container what it needs (host ports, an address, its files) and starts its process. What a failure leaves is
@@ -64,7 +63,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     links,
     stateDirectory: paths.state,
     stdin: config.stdin,
-    log,
+    log: logPolicy(id, config),
     attachments: context.attachments.count(id),
   });
 }

@@ -21,6 +21,10 @@ export interface RunEnd extends ExitReport {
   readonly error: string;
   /** It was ended because it failed, whatever its exit code. */
   readonly failed?: boolean;
+  /** No process ever ran; with when the run before it began, undefined when there was none. */
+  readonly unstarted?: { readonly before: number | undefined };
+  /** It ended with the host. */
+  readonly withHost?: boolean;
 }
 
 /**
@@ -52,6 +56,7 @@ export async function startContainer(
     oomKilled: false,
     paused: false,
     startedAtMs: undefined,
+    ...(before.probes === undefined ? {} : { probes: { ...before.probes, failures: 0 } }),
     ...(cause === 'asked' ? { restarts: 0, restartAtMs: undefined } : { restarts: before.restarts + 1 }),
   });
   try {
@@ -66,6 +71,7 @@ export async function startContainer(
       oomKilled: false,
       finishedAtMs: clock(),
       error: errorText(error),
+      unstarted: { before: before.startedAtMs },
     };
     context.attachments.failed(id, error);
     await settleRun(context, id, end).catch((unsettled: unknown) => {
@@ -142,6 +148,8 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
     restarts: record.restarts,
     ranMs: record.startedAtMs === undefined ? 0 : end.finishedAtMs - record.startedAtMs,
     lastBackoffMs: record.backoffMs,
+    // The task of a cluster is to run, whatever happened to its host.
+    withHost: end.withHost === true && record.config.task === undefined,
   });
   const ended = {
     pid: 0,
@@ -156,9 +164,16 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
     store.update(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
   } else {
     await attempt(context, id, () => network.release(id));
-    store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, ...noNetworks });
+    store.update(id, { ...ended, ...restingState(record, end), restartAtMs: undefined, ...noNetworks });
   }
   await disconnect(context, id);
+}
+
+/** What has never run is still only created, as with Docker; but for a task's container, which will not be tried again. */
+function restingState({ config, finishedAtMs }: StoredContainer, { unstarted }: RunEnd): Partial<StoredContainer> {
+  if (unstarted === undefined || config.task !== undefined) return { state: 'exited' };
+  if (unstarted.before === undefined) return { state: 'created', finishedAtMs };
+  return { state: 'exited', startedAtMs: unstarted.before };
 }
 
 /** Ends the connection to a container's shim, and its health checks. */

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { decompressed, originOf } from './log-compression.ts';
 import { logFiles, openLogFile, type LogFile } from './log-files.ts';
 
 const newline = 0x0a;
@@ -6,6 +7,19 @@ const chunkBytes = 64 * 1024;
 
 /** Far above what the shim writes (16 KiB of output a line, each byte at most six in JSON): longer is damage. */
 const longestLineBytes = 1024 * 1024;
+
+/** How often the next file is looked for again when it was rotated away before it could be opened. */
+const openAttempts = 100;
+
+/** The file that is read. */
+interface OpenFile {
+  readonly handle: FileHandle;
+  readonly inode: number;
+  /** What is left of it, where it is compressed. */
+  readonly pieces: AsyncGenerator<Buffer> | undefined;
+  /** Where the next byte is, in what it holds. */
+  offset: number;
+}
 
 /**
  * Reads the lines of a rotating log forwards. It holds one open file, so that a rotation loses nothing; memory is one
@@ -15,9 +29,7 @@ export class LogReader implements AsyncDisposable {
   readonly #directory: string;
   readonly #baseName: string;
   readonly #chunk = Buffer.alloc(chunkBytes);
-  #handle: FileHandle | undefined;
-  #inode = 0;
-  #offset = 0;
+  #file: OpenFile | undefined;
   #partial = '';
   #skipping = false;
   #decoder = new TextDecoder();
@@ -27,17 +39,17 @@ export class LogReader implements AsyncDisposable {
     this.#baseName = baseName;
   }
 
-  /** Begins at a byte of a file. */
+  /** Begins at a byte of what a file holds. */
   async open(file: LogFile, offset: number): Promise<boolean> {
     const handle = await openLogFile(file);
     if (handle === undefined) return false;
-    await this.#handle?.close();
-    this.#handle = handle;
-    this.#inode = file.inode;
-    this.#offset = offset;
+    await this.#close();
+    const pieces = file.compressed ? decompressed(handle) : undefined;
+    this.#file = { handle, inode: file.inode, pieces, offset: pieces === undefined ? offset : 0 };
     this.#partial = '';
     this.#skipping = false;
     this.#decoder = new TextDecoder();
+    if (pieces !== undefined && offset > 0) await this.#skipTo(offset);
     return true;
   }
 
@@ -45,35 +57,87 @@ export class LogReader implements AsyncDisposable {
   async next(): Promise<string[]> {
     for (;;) {
       const bytes = await this.#read();
-      if (bytes > 0) {
-        const lines = this.#split(this.#chunk.subarray(0, bytes));
+      if (bytes.byteLength > 0) {
+        const lines = this.#split(bytes);
         if (lines.length > 0) return lines;
       } else if (!(await this.#advance())) return [];
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle?.close();
-    this.#handle = undefined;
+    await this.#close();
   }
 
-  async #read(): Promise<number> {
-    if (this.#handle === undefined) return 0;
-    const { bytesRead } = await this.#handle.read(this.#chunk, 0, chunkBytes, this.#offset);
-    this.#offset += bytesRead;
-    return bytesRead;
+  async #close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.pieces?.return(undefined);
+    await file?.handle.close();
+  }
+
+  #rest: Buffer = Buffer.alloc(0);
+
+  /** Of a compressed file: its pieces come in sizes of their own. */
+  async #skipTo(offset: number): Promise<void> {
+    while (this.#file !== undefined && this.#file.offset < offset) {
+      const missing = offset - this.#file.offset;
+      const bytes = await this.#read();
+      if (bytes.byteLength === 0) return;
+      if (bytes.byteLength <= missing) continue;
+      this.#rest = Buffer.from(bytes.subarray(missing));
+      this.#file.offset = offset;
+    }
+  }
+
+  async #read(): Promise<Uint8Array> {
+    const file = this.#file;
+    if (file === undefined) return this.#chunk.subarray(0, 0);
+    if (this.#rest.byteLength > 0) {
+      const rest = this.#rest;
+      this.#rest = Buffer.alloc(0);
+      file.offset += rest.byteLength;
+      return rest;
+    }
+    if (file.pieces !== undefined) {
+      const piece = await file.pieces.next();
+      const bytes = piece.done === true ? this.#chunk.subarray(0, 0) : piece.value;
+      file.offset += bytes.byteLength;
+      return bytes;
+    }
+    const { bytesRead } = await file.handle.read(this.#chunk, 0, chunkBytes, file.offset);
+    file.offset += bytesRead;
+    return this.#chunk.subarray(0, bytesRead);
   }
 
   /** On to the next younger file, when the one that is open has been rotated away and is read to its end. */
   async #advance(): Promise<boolean> {
-    const files = await logFiles(this.#directory, this.#baseName);
-    const at = files.findIndex((file) => file.inode === this.#inode);
-    // Not among them: it was deleted by rotation, and the oldest that is left follows it.
-    const following = files[at + 1];
-    if (following === undefined) return false;
-    // The last write before the rotation may have come after our last read.
-    if (this.#handle !== undefined && (await this.#handle.stat()).size > this.#offset) return true;
-    return this.open(following, 0);
+    for (let attempt = 0; attempt < openAttempts; attempt += 1) {
+      const files = await logFiles(this.#directory, this.#baseName);
+      const following = files[(await this.#position(files)) + 1];
+      if (following === undefined) return false;
+      // The last write before the rotation may have come after our last read.
+      const open = this.#file;
+      if (open?.pieces === undefined && open !== undefined && (await open.handle.stat()).size > open.offset)
+        return true;
+      if (await this.open(following, 0)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Where in the list the open file is, under the name and in the form that it has by now. -1: it was deleted by rotation,
+   * and the oldest that is left follows it. As long as it is open, no other file gets its inode.
+   */
+  async #position(files: readonly LogFile[]): Promise<number> {
+    const open = this.#file;
+    if (open === undefined) return -1;
+    const at = files.findIndex((file) => file.inode === open.inode);
+    if (at >= 0 || open.pieces !== undefined) return at;
+    for (let index = files.length - 1; index >= 0; index -= 1) {
+      const file = files[index];
+      if (file?.compressed === true && (await originOf(file)) === open.inode) return index;
+    }
+    return -1;
   }
 
   #split(bytes: Uint8Array): string[] {

@@ -1,3 +1,5 @@
+import type { FileHandle } from 'node:fs/promises';
+import { decompressed } from './log-compression.ts';
 import { openLogFile, type LogFile } from './log-files.ts';
 
 const newline = 0x0a;
@@ -11,14 +13,15 @@ export interface LogPosition {
 
 /**
  * Where the last `count` lines of the files begin, found from the end backwards: only the lines asked for are read, in
- * pieces of 64 KiB.
+ * pieces of 64 KiB; a compressed file can be read forwards only, so all of it is. Offsets are in what a file holds.
  */
 export async function tailPosition(files: readonly LogFile[], count: number): Promise<LogPosition> {
   let missing = count;
   for (let file = files.length - 1; file >= 0; file -= 1) {
     const entry = files[file];
     if (entry === undefined) break;
-    if (missing === 0) return { file, offset: entry.sizeBytes };
+    if (missing === 0)
+      return file + 1 < files.length ? { file: file + 1, offset: 0 } : { file, offset: entry.sizeBytes };
     const found = await lastLines(entry, missing);
     missing -= found.lines;
     if (missing === 0) return { file, offset: found.offset };
@@ -30,6 +33,7 @@ async function lastLines(file: LogFile, count: number): Promise<{ lines: number;
   const handle = await openLogFile(file);
   if (handle === undefined) return { lines: 0, offset: 0 };
   await using _ = handle;
+  if (file.compressed) return await lastCompressedLines(handle, count);
   const chunk = Buffer.alloc(chunkBytes);
   // Newlines end lines: the one that ends the last line wanted is the `count + 1`th from the end.
   let newlines = 0;
@@ -44,4 +48,15 @@ async function lastLines(file: LogFile, count: number): Promise<{ lines: number;
     end = start;
   }
   return { lines: newlines, offset: 0 };
+}
+
+async function lastCompressedLines(handle: FileHandle, count: number): Promise<{ lines: number; offset: number }> {
+  const starts: number[] = [0];
+  let offset = 0;
+  for await (const piece of decompressed(handle)) {
+    for (let at = piece.indexOf(newline); at >= 0; at = piece.indexOf(newline, at + 1)) starts.push(offset + at + 1);
+    offset += piece.byteLength;
+  }
+  const lines = starts.length - 1;
+  return { lines: Math.min(lines, count), offset: starts[Math.max(0, lines - count)] ?? 0 };
 }

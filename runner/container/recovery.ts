@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import { containerCgroups, removeCgroup } from '../os/cgroup.ts';
+import { currentBootId, hostWasRestarted, rememberBoot } from '../os/host-boot.ts';
 import { removeTree } from '../os/files.ts';
 import { isFrozen } from '../os/freezer.ts';
 import { removeContainer } from './ending.ts';
@@ -30,10 +31,12 @@ export async function recoverContainers(
   database: DatabaseSync,
   watcher: RunWatcher,
 ): Promise<ReadonlyMap<string, Unfinished>> {
+  const bootId = currentBootId();
+  const restarted = hostWasRestarted(database, bootId);
   const unfinished = new Map<string, Unfinished>();
   for (const record of context.store.list()) {
     try {
-      unfinished.set(record.id, await recoverContainer(context, record, watcher));
+      unfinished.set(record.id, await recoverContainer(context, record, watcher, restarted));
     } catch (error) {
       context.log('error', `Container "${record.config.name}" could not be recovered: ${errorText(error)}`);
       unfinished.set(record.id, 'recover');
@@ -46,6 +49,8 @@ export async function recoverContainers(
       context.log('error', `The remains of container ${id} could not be removed: ${errorText(error)}`);
     }
   }
+  // Of what could not be recovered the next runner must know it too.
+  if (![...unfinished.values()].includes('recover')) rememberBoot(database, bootId);
   return unfinished;
 }
 
@@ -54,6 +59,7 @@ export async function recoverContainer(
   context: EngineContext,
   record: StoredContainer,
   watcher: RunWatcher,
+  hostRestarted = false,
 ): Promise<Unfinished> {
   switch (record.state) {
     case 'removing':
@@ -62,7 +68,7 @@ export async function recoverContainer(
       return 'nothing';
     case 'starting':
     case 'running':
-      return adopt(context, record, watcher);
+      return hostRestarted ? settleWithHost(context, record) : adopt(context, record, watcher);
     case 'restarting':
       await clearRun(context, record.id);
       return 'nothing'; // its timer is set from the record
@@ -81,6 +87,13 @@ export async function recoverContainer(
     default:
       throw record.state satisfies never;
   }
+}
+
+/** No process of that time is left, whatever answers under its names. */
+async function settleWithHost(context: EngineContext, record: StoredContainer): Promise<Unfinished> {
+  const end = await lostRun(context, record.id, 'the host was restarted while it ran');
+  await settleRun(context, record.id, { ...end, withHost: end.error !== '' });
+  return 'nothing';
 }
 
 async function adopt(context: EngineContext, record: StoredContainer, watcher: RunWatcher): Promise<Unfinished> {

@@ -12,6 +12,8 @@ export interface EndedRun {
   readonly ranMs: number;
   /** The pause before this run, undefined when it was started explicitly. */
   readonly lastBackoffMs: number | undefined;
+  /** It ended because the host did, which is no failure of its own. */
+  readonly withHost?: boolean;
 }
 
 export type RestartDecision = { readonly kind: 'stay' } | { readonly kind: 'restart'; readonly backoffMs: number };
@@ -35,7 +37,7 @@ export function decideRestart(run: EndedRun): RestartDecision {
   return { kind: 'restart', backoffMs };
 }
 
-function policyRestarts({ policy, exitCode, restarts }: EndedRun): boolean {
+function policyRestarts({ policy, exitCode, restarts, withHost }: EndedRun): boolean {
   switch (policy.kind) {
     case 'no':
       return false;
@@ -43,7 +45,7 @@ function policyRestarts({ policy, exitCode, restarts }: EndedRun): boolean {
     case 'unless-stopped':
       return true;
     case 'on-failure':
-      return exitCode !== 0 && (policy.maxRetries === undefined || restarts < policy.maxRetries);
+      return exitCode !== 0 && withHost !== true && (policy.maxRetries === undefined || restarts < policy.maxRetries);
     default:
       throw policy satisfies never;
   }

@@ -23,8 +23,8 @@ export type ContainerListener = (id: string, record: ContainerRecord | undefined
 
 /**
  * The containers of one host. Reads are from memory; every change is in runner.db, on disk, before the memory shows it
- * and before a listener hears of it. Not stored here are `address`, `links` and `published`, which are the network's, and
- * `paused`, which the kernel knows.
+ * and before a listener hears of it. Not stored here are `address`, `links` and `published`, which are the network's,
+ * `paused`, which the kernel knows, and `probes`, which come anew.
  */
 export class ContainerStore {
   readonly #records = new Map<string, StoredContainer>();
@@ -99,7 +99,8 @@ export class ContainerStore {
   update(id: string, change: ContainerChange): StoredContainer {
     const before = this.require(id);
     const record = withBackoff({ ...before, ...change });
-    const { address: _address, links: _links, published: _published, paused: _paused, ...stored } = change;
+    const { address: _address, links: _links, published: _published, ...others } = change;
+    const { paused: _paused, probes: _probes, ...stored } = others;
     if (Object.keys(stored).length > 0) this.#update.run(toColumns(record));
     this.#remember(record);
     this.#tell(id, record);

@@ -30,9 +30,12 @@ export type Answer =
       readonly headers?: Readonly<Record<string, string>>;
       readonly write: (output: Output) => Promise<void>;
     }
-  /** The connection becomes a raw stream, by upgrade (101) where the client asked for one. */
+  /**
+   * The connection becomes a raw stream, by upgrade (101) where the client asked for one; or a WebSocket, for which it must
+   * have asked.
+   */
   | {
-      readonly kind: 'hijack';
+      readonly kind: 'hijack' | 'websocket';
       readonly contentType: string;
       readonly serve: (connection: HijackedConnection) => Promise<void>;
     };

@@ -6,7 +6,6 @@ import { requireLinks } from './container-links.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { hostLimits } from './host-limits.ts';
-import { checkFields } from './translate/check-fields.ts';
 import { containerConfigOf, type CreateContext } from './translate/container-config.ts';
 import { checkLimits } from './translate/create/check-limits.ts';
 import { isolationWarnings } from './translate/create/isolation.ts';
@@ -19,10 +18,11 @@ import { wantedMounts } from './wanted-mounts.ts';
 /** POST /containers/create */
 export async function createContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const body = await jsonBody(request, createBody);
+  // Clients before API 1.44 know no start interval.
+  if (!atLeast(request, '1.44') && body.Healthcheck) delete body.Healthcheck.StartInterval;
   const name = option(request, 'name')?.replace(/^\//, '') ?? unusedName(context);
   checkName(name);
   const { HostConfig: hostConfig, NetworkingConfig: _, ...config } = body;
-  checkFields(config, hostConfig ?? {});
   const { limits, warnings: discarded } = checkLimits(hostConfig ?? {}, hostLimits(context), 'create');
   checkNetworkConflicts(config, hostConfig ?? {});
   const image = requireImage(context, body.Image ?? '');
@@ -30,11 +30,11 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const networking = networkingOf(context, request, body, exposed);
   const mounts = wantedMounts(context, request, { body, image });
   const legacyLinks = requireLinks(context, hostConfig ?? {});
-  const { isolation } = context;
+  const { isolation, log } = context;
   const wanted = {
     ...containerConfigOf(
       { ...body, HostConfig: limits },
-      { name, publishGroup: randomUUID(), image, networking, isolation, mounts },
+      { name, publishGroup: randomUUID(), image, networking, isolation, mounts, log },
     ),
     legacyLinks,
   };

@@ -6,6 +6,9 @@ import { checkName, nameConflict, notRunning, requireContainer } from './docker-
 import { containerEvent } from './translate/event-message.ts';
 import { signalNumber } from '../container/signals.ts';
 
+/** dockerd's limit: up to so many bytes hold no HostConfig. */
+const LONGEST_EMPTY_BODY = 7;
+
 const notModified: Answer = { kind: 'empty', status: 304 };
 
 /** What stands for "as long as it takes" (a timeout below zero), in milliseconds: a day. */
@@ -14,13 +17,32 @@ const PATIENT_MS = 86_400_000;
 /** POST /containers/{id}/start */
 export async function startContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { id, state, paused } = requireContainer(context, parameter(request, 'id'));
+  await refuseBody(request);
+  if (option(request, 'checkpoint') !== undefined) {
+    throw new BerthError('invalid', 'docker.checkpoint', 'checkpoint is only supported in experimental mode');
+  }
   if (paused) {
     const text = 'cannot start a paused container, try unpause instead';
     throw new BerthError('conflict', 'docker.paused', text);
   }
   if (state === 'running') return notModified;
+  if (state === 'removing') {
+    const text = 'container is marked for removal and cannot be started';
+    throw new BerthError('conflict', 'docker.removing', text);
+  }
   await context.engine.start(id);
   return noContent;
+}
+
+/** Clients before API 1.24 sent a HostConfig; `{}` and `null` are nothing. */
+async function refuseBody(request: ApiRequest): Promise<void> {
+  let bytes = 0;
+  for await (const chunk of request.body) {
+    bytes += (chunk as Buffer).byteLength;
+    if (bytes <= LONGEST_EMPTY_BODY) continue;
+    const text = 'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24';
+    throw new BerthError('invalid', 'docker.start-body', text);
+  }
 }
 
 /** POST /containers/{id}/stop */
@@ -89,6 +111,10 @@ export async function removeContainer(context: DockerApiContext, request: ApiReq
     const text = `Cannot get parent / for name /${reference.slice(0, 80)}: links are not supported`;
     throw new BerthError('unsupported', 'docker.links', text);
   }
+  if (record.state === 'removing') {
+    const text = `removal of container ${reference.slice(0, 160)} is already in progress`;
+    throw new BerthError('conflict', 'docker.removing', text);
+  }
   if (!flag(request, 'force') && isActive(record.state)) {
     const state = record.paused ? 'paused' : record.state === 'restarting' ? 'restarting' : 'running';
     const first = record.paused ? 'Unpause and then stop' : 'Stop';
@@ -106,7 +132,10 @@ export async function removeContainer(context: DockerApiContext, request: ApiReq
 export async function resizeContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const record = requireContainer(context, parameter(request, 'id'));
   if (record.state !== 'running') throw notRunning(record);
-  await context.engine.resize(record.id, terminalSize(request));
+  const size = terminalSize(request);
+  await context.engine.resize(record.id, size);
+  const told = { height: `${size.rows}`, width: `${size.columns}` };
+  context.events.tell(containerEvent(record, 'resize', told));
   return { kind: 'text', body: '' };
 }
 
@@ -133,6 +162,8 @@ export async function pruneContainers(
       if (!isBerthError(error) || !['container.running', 'container.unknown'].includes(error.code)) throw error;
     }
   }
+  const attributes = { reclaimed: '0' };
+  context.events.tell({ type: 'container', action: 'prune', id: '', attributes });
   return json({ ContainersDeleted: removed.length === 0 ? null : removed, SpaceReclaimed: 0 });
 }
 

@@ -1,5 +1,6 @@
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerRecord, LogEntry } from '../container/engine.ts';
+import { logDriver, logUnreadable } from '../container/log-policy.ts';
 import type { Answer } from './answer.ts';
 import { flag, option, parameter, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
@@ -9,14 +10,18 @@ import { streamType } from './stream-type.ts';
 import { queryTimeMs } from './translate/api-time.ts';
 import { stdFrame } from './translate/stdcopy.ts';
 
-interface LogView {
+export interface LogView {
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly follow: boolean;
   readonly timestamps?: boolean;
+  /** What the log's options add to each entry, before it. */
+  readonly details?: boolean;
   readonly tail?: number;
   readonly sinceMs?: number;
   readonly untilMs?: number;
+  /** Without frames that tell the stream, also of a container without a terminal. */
+  readonly raw?: boolean;
 }
 
 /** GET /containers/{id}/logs */
@@ -34,10 +39,13 @@ export function containerLogs(context: DockerApiContext, request: ApiRequest): A
     ...streams,
     follow: flag(request, 'follow'),
     timestamps: flag(request, 'timestamps'),
+    details: flag(request, 'details'),
     ...(tail === undefined ? {} : { tail }),
     ...(sinceMs === undefined ? {} : { sinceMs }),
     ...(untilMs === undefined ? {} : { untilMs }),
   };
+  // Here, so that a log that cannot be read is told by the status.
+  if (logDriver(record.config) === 'none') throw logUnreadable();
   return {
     kind: 'stream',
     contentType: streamType(request, record.config.terminal),
@@ -73,7 +81,7 @@ export async function writeLogs(
     for await (const entry of entries) {
       if (untilMs !== undefined && Date.parse(entry.time) > untilMs) return;
       if (entry.stream === 'stdout' ? view.stdout : view.stderr) {
-        await output.write(logBytes(entry, view.timestamps === true, record.config.terminal));
+        await output.write(logBytes(entry, view, view.raw ?? record.config.terminal));
       }
     }
   } finally {
@@ -81,7 +89,18 @@ export async function writeLogs(
   }
 }
 
-function logBytes(entry: LogEntry, timestamps: boolean, terminal: boolean): Uint8Array {
-  const bytes = new TextEncoder().encode(timestamps ? `${entry.time} ${entry.text}` : entry.text);
-  return terminal ? bytes : stdFrame(entry.stream, bytes);
+function logBytes(entry: LogEntry, { timestamps, details }: LogView, raw: boolean): Uint8Array {
+  const text = details === true ? `${detailsText(entry)} ${entry.text}` : entry.text;
+  const bytes = new TextEncoder().encode(timestamps === true ? `${entry.time} ${text}` : text);
+  return raw ? bytes : stdFrame(entry.stream, bytes);
+}
+
+/** As a query string, sorted, as dockerd writes it. */
+function detailsText({ attributes = {} }: LogEntry): string {
+  const entries = Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([name, value]) => `${queryEscape(name)}=${queryEscape(value)}`).join(',');
+}
+
+function queryEscape(text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1).replaceAll('*', '%2A').replaceAll('%7E', '~');
 }

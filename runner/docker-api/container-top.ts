@@ -6,6 +6,7 @@ import { BerthError } from '#shared/errors.ts';
 import { json, type Answer } from './answer.ts';
 import { option, parameter, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
+import { containerEvent } from './translate/event-message.ts';
 import { notRunning, requireContainer } from './docker-errors.ts';
 
 const run = promisify(execFile);
@@ -17,6 +18,7 @@ export async function topContainer(context: DockerApiContext, request: ApiReques
   const args = (option(request, 'ps_args') ?? '-ef').split(/\s+/).filter((word) => word !== '');
   const pids = await processesOf(join(context.cgroupDirectory, record.config.cgroupParent, record.id));
   const { Titles, Processes } = parsePs(await psOutput(args), pids);
+  context.events.tell(containerEvent(record, 'top'));
   return json({ Titles, Processes });
 }
 

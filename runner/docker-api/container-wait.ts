@@ -50,7 +50,9 @@ async function exitOf(
     const ended = runs(last) && (changed.state === 'exited' || changed.state === 'restarting');
     last = { ...changed, exitCode: changed.exitCode ?? (changed.state === 'removing' ? last.exitCode : undefined) };
     if (ended && condition === 'next-exit') resolve(changed.exitCode ?? 0);
-    if (changed.state === 'exited' && condition === 'not-running') resolve(changed.exitCode ?? 0);
+    // Created: its start has failed.
+    if ((changed.state === 'exited' || changed.state === 'created') && condition === 'not-running')
+      resolve(changed.exitCode ?? 0);
   });
   const abort = (): void => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });

@@ -1,4 +1,5 @@
 import type { ContainerFiles } from '../archive/container-files.ts';
+import type { LogConfig } from '../container/log-config.ts';
 import type { ContainerControl } from '../container/control.ts';
 import type { Engine } from '../container/engine.ts';
 import type { ImageCatalog } from '../image/catalog.ts';
@@ -26,6 +27,8 @@ export interface DockerApiHost {
   readonly cgroupDirectory: string;
   readonly isolation: IsolationHost;
   readonly clock: () => number;
+  /** The log of containers whose creation says nothing of it; absent: Docker's default. */
+  readonly log?: LogConfig | undefined;
 }
 
 /** The same with what the API itself remembers. */

@@ -58,6 +58,12 @@ export function notRunning({ id }: ContainerRecord): BerthError {
   return new BerthError('conflict', 'docker.not-running', `container ${id} is not running`);
 }
 
+/** Of what needs a running container while it waits for its next start. */
+export function restarting({ id }: ContainerRecord): BerthError {
+  const text = `Container ${id} is restarting, wait until the container is running`;
+  return new BerthError('conflict', 'docker.restarting', text);
+}
+
 /** What a route answers that this version does not have. */
 export function notInThisVersion(what: string): BerthError {
   return new BerthError('unsupported', 'docker.not-supported', `${what} is not in this version of Berth`);

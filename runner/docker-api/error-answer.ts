@@ -17,8 +17,9 @@ const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: num
   'launch.command-not-found': notStarted,
   'launch.command-not-executable': notStarted,
   'sysctl.refused': (error) => ({ status: 500, message: `${createFailed}: ${error.message}: unknown` }),
-  'launch.user-unknown': (error) => ({ status: 400, message: error.message }),
+  'launch.user-unknown': (error) => ({ status: 400, message: unknownUser(error) }),
   'mount.guarded': (error) => ({ message: `${startFailed}: ${error.message}: unknown` }),
+  'log.options': (error) => ({ message: `failed to create task for container: ${error.message}` }),
   'container.no-command': () => ({ message: 'no command specified' }),
   'signal.unknown': (error) => ({ message: `invalid signal: ${/"(.*)"/.exec(error.message)?.[1] ?? ''}` }),
   'image.reference-invalid': (error) => ({ message: error.message.replace(/^image reference ".*": /s, '') }),
@@ -26,6 +27,12 @@ const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: num
 
 function notStarted(error: BerthError): { status: number; message: string } {
   return { status: 400, message: `${startFailed}: ${commandText(error)}: unknown` };
+}
+
+function unknownUser(error: BerthError): string {
+  const [, kind, name] = /find (user|group) (.*): E[A-Z]+:/s.exec(error.message) ?? [];
+  if (kind === undefined) return error.message;
+  return `unable to find ${kind} ${name ?? ''}: no matching entries in ${kind === 'user' ? 'passwd' : 'group'} file`;
 }
 
 const createFailed =

@@ -1,5 +1,12 @@
 import type { ContainerRecord, Engine } from '../container/engine.ts';
-import { eventMessage, eventsOfChange, type EventContent, type EventMessage } from './translate/event-message.ts';
+import type { ContainerControl } from '../container/control.ts';
+import {
+  eventMessage,
+  eventsOfChange,
+  probeEvent,
+  type EventContent,
+  type EventMessage,
+} from './translate/event-message.ts';
 
 /** As many past events are remembered. */
 const REMEMBERED = 1024;
@@ -13,8 +20,9 @@ export class EventLog implements Disposable {
   readonly #listeners = new Set<EventListener>();
   readonly #records: Map<string, ContainerRecord>;
   readonly #changes: Disposable;
+  readonly #probes: Disposable | undefined;
 
-  constructor(engine: Engine, clock: () => number) {
+  constructor(engine: Engine & Pick<ContainerControl, 'onProbe'>, clock: () => number) {
     this.#clock = clock;
     this.#records = new Map(engine.list().map((record) => [record.id, record]));
     this.#changes = engine.onChange((id, record) => {
@@ -22,6 +30,10 @@ export class EventLog implements Disposable {
       if (record === undefined) this.#records.delete(id);
       else this.#records.set(id, record);
       for (const event of events) this.tell(event);
+    });
+    this.#probes = engine.onProbe?.((id, probe) => {
+      const record = this.#records.get(id);
+      if (record !== undefined) this.tell(probeEvent(record, probe));
     });
   }
 
@@ -44,5 +56,6 @@ export class EventLog implements Disposable {
 
   [Symbol.dispose](): void {
     this.#changes[Symbol.dispose]();
+    this.#probes?.[Symbol.dispose]();
   }
 }

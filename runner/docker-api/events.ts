@@ -20,7 +20,10 @@ export function streamEvents(context: DockerApiContext, request: ApiRequest): An
     async write(output) {
       const waiting: EventMessage[] = [];
       let wake = (): void => {};
+      const tooSlow = Promise.withResolvers<never>();
+      tooSlow.promise.catch(() => {}); // awaited with each write
       using _ = context.events.listen((event) => {
+        if (waiting.length >= MAX_WAITING) return tooSlow.reject(new Error('the reader of the events is too slow'));
         waiting.push(event);
         wake();
       });
@@ -30,9 +33,8 @@ export function streamEvents(context: DockerApiContext, request: ApiRequest): An
       over.addEventListener('abort', aborted, { once: true });
       for (;;) {
         for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-          if (waiting.length > MAX_WAITING) throw new Error('the reader of the events is too slow');
           if (untilMs !== undefined && event.timeNano / 1e6 > untilMs) continue;
-          if (eventPasses(event, filters)) await output.json(event);
+          if (eventPasses(event, filters)) await Promise.race([output.json(event), tooSlow.promise]);
         }
         if (over.aborted) return;
         await new Promise<void>((resolve) => {

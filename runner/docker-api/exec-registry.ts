@@ -45,10 +45,10 @@ export class ExecRegistry implements Disposable {
     throw new BerthError('not-found', 'docker.no-exec', `No such exec instance: ${id.slice(0, 80)}`);
   }
 
-  /** Those of a container that run. */
+  /** Those of a container that have not ended, or not begun yet. */
   running(containerId: string): readonly string[] {
     return [...this.#execs.values()]
-      .filter((exec) => exec.containerId === containerId && exec.session !== undefined)
+      .filter((exec) => exec.containerId === containerId && exec.exitCode === undefined)
       .map((exec) => exec.id);
   }
 

@@ -6,7 +6,8 @@ import { jsonBody, parameter, type ApiRequest } from './api-request.ts';
 import { terminalSize } from './container-lifecycle.ts';
 import { refusePaused } from './container-pause.ts';
 import type { DockerApiContext } from './context.ts';
-import { notRunning, requireContainer } from './docker-errors.ts';
+import { detachKeys } from './detach-keys.ts';
+import { notRunning, requireContainer, restarting } from './docker-errors.ts';
 import { commandText } from './error-answer.ts';
 import type { Exec } from './exec-registry.ts';
 import { bridge } from './session-bridge.ts';
@@ -34,10 +35,12 @@ const execBody = z.looseObject({
 export async function createExec(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const record = requireContainer(context, parameter(request, 'id'));
   const body = await jsonBody(request, execBody);
+  if (record.state === 'restarting') throw restarting(record);
   if (record.state !== 'running') throw notRunning(record);
   refusePaused(record, 'exec', parameter(request, 'id'));
   const args = body.Cmd ?? [];
   if (args.length === 0) throw new BerthError('invalid', 'docker.no-exec-command', 'No exec command specified');
+  detachKeys(body.DetachKeys ?? ''); // refused here when they are none
   const [rows, columns] = body.ConsoleSize ?? [];
   const exec = context.execs.add({
     containerId: record.id,
@@ -75,6 +78,7 @@ export async function startExec(context: DockerApiContext, request: ApiRequest):
   const body = await jsonBody(request, startBody);
   const record = requireContainer(context, exec.containerId);
   if (exec.started) throw new BerthError('conflict', 'docker.exec-started', `Exec ${exec.id} has already run`);
+  if (record.state === 'restarting') throw restarting(record);
   if (record.state !== 'running') throw notRunning(record);
   refusePaused(record, 'exec', record.id);
   exec.started = true;
@@ -103,8 +107,10 @@ export async function startExec(context: DockerApiContext, request: ApiRequest):
         await connection.output.write(terminal ? bytes : stdFrame('stdout', bytes));
         return;
       }
-      await bridge(session, connection, { ...exec.attach, terminal, closeStdin: true });
-      if (!connection.output.signal.aborted) await finish(context, exec, session);
+      const keys = terminal ? detachKeys(exec.detachKeys) : [];
+      const end = await bridge(session, connection, { ...exec.attach, terminal, closeStdin: true, keys });
+      if (end === 'detached') tell(context, exec, 'exec_detach', {});
+      if (end === 'ended') await finish(context, exec, session);
       else leave(context, exec, session);
     },
   };
@@ -194,7 +200,8 @@ export function inspectExec(context: DockerApiContext, request: ApiRequest): Ans
     OpenStdout: exec.attach.stdout,
     CanRemove: false,
     ContainerID: exec.containerId,
-    DetachKeys: exec.detachKeys,
+    // Bytes, as Go writes them.
+    DetachKeys: exec.detachKeys === '' ? '' : Buffer.from(detachKeys(exec.detachKeys)).toString('base64'),
     Pid: exec.pid,
   });
 }

@@ -3,6 +3,7 @@ import { Readable, type Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
 import { errorText } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
+import { serveWebSocket } from './attach-websocket.ts';
 import { bodyTooLarge } from './api-request.ts';
 import { commonHeaders } from './common-headers.ts';
 import { Output } from './output.ts';
@@ -51,6 +52,8 @@ export async function sendRaw(answer: Answer, request: IncomingMessage, socket: 
   switch (answer.kind) {
     case 'hijack':
       return hijack(answer, request, socket);
+    case 'websocket':
+      return serveWebSocket(request, socket, answer.serve);
     case 'json':
       return end(socket, answer.status ?? 200, 'application/json', `${JSON.stringify(answer.body)}\n`);
     case 'text':
@@ -69,7 +72,7 @@ export async function sendRaw(answer: Answer, request: IncomingMessage, socket: 
 }
 
 async function hijack(
-  answer: Extract<Answer, { kind: 'hijack' }>,
+  answer: Extract<Answer, { kind: 'hijack' | 'websocket' }>,
   request: IncomingMessage,
   socket: Duplex,
 ): Promise<void> {

@@ -11,7 +11,7 @@ export function dockerApiReference(): string {
     '<!-- Written by `make docs` from what the code declares; do not edit. -->',
     '',
     `A runner answers the Docker Engine API on its socket, in the versions ${MIN_API_VERSION} to ${API_VERSION}:`,
-    '`docker -H unix:///var/lib/berth/berth.sock ps`.',
+    '`docker -H unix:///run/berth/docker.sock ps`.',
     '',
     '## Operations',
     '',
@@ -25,7 +25,7 @@ export function dockerApiReference(): string {
     '',
     ...fieldList(hostConfigFields),
     '',
-    'A refused field is an error (501) that names field and value, unless its value is empty or one of those allowed.',
+    'Every field has its effect, or is refused or warned about as by dockerd. In parentheses: the test that shows it.',
     'NetworkingConfig has one endpoint a network; where it has any, the container is on these alone, as with dockerd.',
     '',
   ].join('\n');
@@ -41,10 +41,6 @@ function effectText(effect: FieldEffect): string {
       return `works: ${effect.where} (${effect.test})`;
     case 'no-effect':
       return `taken, without effect: ${effect.why}`;
-    case 'refused': {
-      const allowed = (effect.allows ?? []).map((value) => `\`${JSON.stringify(value)}\``).join(', ');
-      return `refused${allowed === '' ? '' : ` but for ${allowed}`}: ${effect.why}`;
-    }
     default:
       return effect satisfies never;
   }

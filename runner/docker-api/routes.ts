@@ -2,7 +2,7 @@ import { BerthError } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
 import { parameter, type ApiRequest } from './api-request.ts';
 import { readArchive, statArchive, writeArchive } from './container-archive.ts';
-import { attachContainer } from './container-attach.ts';
+import { attachContainer, attachWebSocket } from './container-attach.ts';
 import { containerChanges } from './container-changes.ts';
 import { createContainer } from './container-create.ts';
 import { commitContainer } from './container-commit.ts';
@@ -94,7 +94,7 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'POST /containers/{id}/pause': pauseContainer,
   'POST /containers/{id}/unpause': unpauseContainer,
   'POST /containers/{id}/attach': attachContainer,
-  'GET /containers/{id}/attach/ws': notYet('Attaching over a WebSocket'),
+  'GET /containers/{id}/attach/ws': attachWebSocket,
   'POST /containers/{id}/wait': waitContainer,
   'DELETE /containers/{id}': removeContainer,
   'HEAD /containers/{id}/archive': statArchive,

@@ -32,6 +32,8 @@ export async function sendAnswer(answer: Answer, request: IncomingMessage, respo
       return stream(response, { 'Content-Type': answer.contentType }, (output) =>
         answer.serve({ output, input: Readable.from([]) }),
       );
+    case 'websocket':
+      return whole(response, 400, 'text/plain; charset=utf-8', 'Bad Request');
     default:
       throw answer satisfies never;
   }

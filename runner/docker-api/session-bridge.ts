@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecSession } from '../launcher/launcher.ts';
 import type { HijackedConnection } from './answer.ts';
 import type { Output } from './output.ts';
+import { DetachFilter } from './detach-keys.ts';
 import { stdFrame } from './translate/stdcopy.ts';
 
 /**
@@ -19,7 +20,12 @@ export interface BridgeOptions {
   readonly stderr: boolean;
   /** The end of the client's input is the end of the process's. */
   readonly closeStdin: boolean;
+  /** What a client types to detach itself; none: nothing does. */
+  readonly keys?: readonly number[];
 }
+
+/** Why the two are joined no more. */
+export type BridgeEnd = 'ended' | 'gone' | 'detached';
 
 /**
  * Joins a process's stdio with a client until the process has ended or the client has gone. One piece at a time moves in
@@ -29,28 +35,39 @@ export async function bridge(
   session: ExecSession,
   connection: HijackedConnection,
   options: BridgeOptions,
-): Promise<void> {
-  const { output, input } = connection;
+): Promise<BridgeEnd> {
+  const { output } = connection;
+  const detached = Promise.withResolvers<'detached'>();
+  const input = filtered(connection.input, options, () => detached.resolve('detached'));
   const activity = { atMs: performance.now() };
   const pumps = Promise.all([
     pump(session.stdout, options.stdout ? output : undefined, (bytes) => framed('stdout', bytes, options), activity),
     pump(session.stderr, options.stderr ? output : undefined, (bytes) => framed('stderr', bytes, options), activity),
   ]);
   const over = Promise.all([pumps, session.exit.then(() => quiet(activity)).catch(() => undefined)]);
-  const gone = Promise.withResolvers<void>();
-  const leave = (): void => gone.resolve();
+  const gone = Promise.withResolvers<'gone'>();
+  const leave = (): void => gone.resolve('gone');
   output.signal.addEventListener('abort', leave, { once: true });
   if (options.stdin) feed(input, session.stdin, options.closeStdin);
   else input.resume(); // so that its end, and with it the client's leaving, is seen
   try {
-    await Promise.race([pumps, over, session.exit.then(() => quiet(activity)), gone.promise]);
+    const ended = Promise.race([pumps, over, session.exit.then(() => quiet(activity))]);
+    return await Promise.race([ended.then(() => 'ended' as const), gone.promise, detached.promise]);
   } catch (error) {
     if (!output.signal.aborted) throw error;
+    return 'gone';
   } finally {
     output.signal.removeEventListener('abort', leave);
     pumps.catch(() => {});
     over.catch(() => {});
   }
+}
+
+function filtered(input: Readable, { keys = [], stdin }: BridgeOptions, detached: () => void): Readable {
+  if (!stdin || keys.length === 0) return input;
+  const filter = new DetachFilter(keys, detached);
+  input.once('error', () => filter.end());
+  return input.pipe(filter);
 }
 
 function framed(stream: 'stdout' | 'stderr', bytes: Uint8Array, { terminal }: BridgeOptions): Uint8Array {

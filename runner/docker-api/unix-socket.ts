@@ -1,13 +1,19 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { chown, lstat, mkdir, readFile, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { BerthError } from '#shared/errors.ts';
 
+/** Whose members may use the socket, where the machine has it, as with dockerd's. */
+const GROUP = 'docker';
+
 /**
- * Listens on a unix socket that its owner and group may use (0660). A socket that a dead process left is replaced.
+ * Listens on a unix socket that its owner and group may use (0660): root, and the group `docker` where there is one. Its
+ * directory is made when it is not there. A socket that a dead process left is replaced.
  *
  * @throws BerthError `socket.in-use` when somebody answers there, `socket.not-a-socket` when another file is in the way
  */
 export async function listenOnUnixSocket(server: Server, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   const existing = await lstat(path).catch(() => undefined);
   if (existing !== undefined) {
     if (!existing.isSocket()) {
@@ -35,6 +41,16 @@ export async function listenOnUnixSocket(server: Server, path: string): Promise<
       process.umask(umask);
     }
   });
+  const group = await groupId(GROUP);
+  if (group !== undefined && process.geteuid?.() === 0) await chown(path, 0, group);
+}
+
+/** Of /etc/group; undefined when it has no such group. */
+async function groupId(name: string): Promise<number | undefined> {
+  const text = await readFile('/etc/group', 'utf8').catch(() => '');
+  const entry = text.split('\n').find((line) => line.startsWith(`${name}:`));
+  const id = Number(entry?.split(':')[2] || Number.NaN);
+  return Number.isInteger(id) ? id : undefined;
 }
 
 function answers(path: string): Promise<boolean> {

@@ -42,6 +42,9 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   'directory-root': 50,
 };
 
+/** `enum log_format` of log.h. */
+const logFormats = { 'json-file': 0, local: 1, none: 2 } as const;
+
 type LinkOperation = Extract<HostOperation, { kind: 'link' }>;
 type AddressOperation = Extract<ContainerOperation, { kind: 'address' }>;
 
@@ -55,7 +58,9 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
         .flag(operation.keepStdin)
         .flag(operation.terminal)
         .u32(operation.rows)
-        .u32(operation.columns);
+        .u32(operation.columns)
+        .u32(logFormats[operation.logFormat ?? 'json-file'])
+        .string(operation.logAttributes ?? '');
     case 'cgroup':
       return to.string(operation.root).string(operation.path).strings(operation.controllers);
     case 'cgroup-file':

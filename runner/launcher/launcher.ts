@@ -24,6 +24,15 @@ export interface LinkSpec {
   readonly isolated?: boolean;
 }
 
+/** How the shim writes the log: its rotation (0 bytes: none), its form (json-file when absent). */
+export interface ShimLog {
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+  readonly format?: 'json-file' | 'local' | 'none';
+  /** A JSON object that is a part of each json-file entry. */
+  readonly attributes?: string;
+}
+
 /** What a launch needs beside the OCI spec. Paths are absolute and on the host. */
 export interface LaunchRequest {
   readonly containerId: string;
@@ -40,8 +49,7 @@ export interface LaunchRequest {
   readonly stateDirectory: string;
   /** Keep stdin open for attach; else it reads end of file. */
   readonly stdin: boolean;
-  /** json-file rotation (bytes and files kept). */
-  readonly log: { readonly maxBytes: number; readonly maxFiles: number };
+  readonly log: ShimLog;
   /** So many sessions are attached before the first byte of output is read; see `Shim.attached`. Absent: none. */
   readonly attachments?: number;
 }
@@ -98,6 +106,12 @@ export interface Shim extends AsyncDisposable {
   /** stdio of the first process from now on; its log is written regardless. */
   attach(): Promise<ExecSession>;
   resize(size: { columns: number; rows: number }): Promise<void>;
+  /**
+   * Puts `container.log.gz.new`, the compressed form of the rotated log file with this inode, in its place.
+   *
+   * @throws BerthError `launch.failed` when that file is not there any more
+   */
+  placeCompressedLog(inode: bigint): Promise<void>;
   /** The sessions that the launch asked for, which see the output from its first byte; the caller disposes them. */
   readonly attached: readonly ExecSession[];
 }

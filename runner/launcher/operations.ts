@@ -17,6 +17,9 @@ export type HostOperation =
       readonly terminal: boolean;
       readonly rows: number;
       readonly columns: number;
+      /** Of the log; absent: json-file, without attributes. */
+      readonly logFormat?: 'json-file' | 'local' | 'none';
+      readonly logAttributes?: string;
     }
   /** Makes `path` below `root`, the cgroup v2 mount; new parents get `controllers`. */
   | { readonly kind: 'cgroup'; readonly root: string; readonly path: string; readonly controllers: readonly string[] }

@@ -153,6 +153,8 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       terminal: spec.process.terminal,
       rows: consoleSize?.height ?? 0,
       columns: consoleSize?.width ?? 0,
+      ...(request.log.format === undefined ? {} : { logFormat: request.log.format }),
+      ...(request.log.attributes === undefined ? {} : { logAttributes: request.log.attributes }),
     },
     { kind: 'cgroup', root: options.cgroupRoot, path: spec.linux.cgroupsPath, controllers: options.controllers },
     ...cgroupFiles(spec.linux.resources, options.controllers, options.cgroupFiles).map(

@@ -54,6 +54,22 @@ export function encodeExec(request: ExecRequest): Buffer {
 
 type ShimControl = Pick<Shim, 'resize' | 'signal'>;
 
+/** Attached sessions of a client; each leaves when it has ended. */
+class OpenSessions {
+  readonly #sessions = new Set<ShimSession>();
+
+  add(session: ShimSession): void {
+    this.#sessions.add(session);
+    const leave = (): void => void this.#sessions.delete(session);
+    session.exit.then(leave, leave);
+  }
+
+  /** The container has ended: what the shim still holds for them is taken over, so that it can end, however slow their readers. */
+  drain(): void {
+    for (const session of this.#sessions) session.drain();
+  }
+}
+
 function attachControl(shim: () => ShimControl | undefined): SessionControl {
   return {
     resize: async (_pid, size) => shim()?.resize(size),
@@ -66,9 +82,9 @@ function attachControl(shim: () => ShimControl | undefined): SessionControl {
 async function openEarly(
   stateDirectory: string,
   count: number,
-): Promise<{ sessions: readonly ExecSession[]; client: ShimControl | undefined }> {
-  const sessions: ExecSession[] = [];
-  const early: { sessions: readonly ExecSession[]; client: ShimControl | undefined } = { sessions, client: undefined };
+): Promise<{ sessions: readonly ShimSession[]; client: ShimControl | undefined }> {
+  const sessions: ShimSession[] = [];
+  const early: { sessions: readonly ShimSession[]; client: ShimControl | undefined } = { sessions, client: undefined };
   for (let n = 0; n < count; n += 1) {
     const socket = await connectShim(stateDirectory);
     if (socket === undefined) break;
@@ -95,6 +111,7 @@ export class ShimClient implements Shim {
   readonly #frames = new WireFrameReader();
   readonly #pending = new Map<number, Pending>();
   readonly #settleExit = Promise.withResolvers<ExitReport>();
+  readonly #open = new OpenSessions();
   #pid: number;
   #greeted = false;
   #nextId = 1;
@@ -134,6 +151,7 @@ export class ShimClient implements Shim {
         client.#greeted = true;
         early.client = client;
         client.attached = early.sessions;
+        for (const session of early.sessions) client.#open.add(session);
         return client;
       } catch {
         await delay(CONNECT_PAUSE_MS * attempt);
@@ -167,6 +185,10 @@ export class ShimClient implements Shim {
     await this.#request('resize', SHIM_REQUEST.resize, size.rows, size.columns);
   }
 
+  async placeCompressedLog(inode: bigint): Promise<void> {
+    await this.#requestBytes('compress log', SHIM_REQUEST.logPlace, new WireWriter().u64(inode).finish());
+  }
+
   async exec(request: ExecRequest): Promise<ExecSession> {
     const control: SessionControl = {
       resize: async (pid, size) => {
@@ -182,13 +204,11 @@ export class ShimClient implements Shim {
     return this.#session('exec', control, SHIM_REQUEST.exec, encodeExec(request));
   }
 
-  attach(): Promise<ExecSession> {
-    return this.#session(
-      'attach',
-      attachControl(() => this),
-      SHIM_REQUEST.attach,
-      Buffer.alloc(0),
-    );
+  async attach(): Promise<ExecSession> {
+    const control = attachControl(() => this);
+    const session = await this.#session('attach', control, SHIM_REQUEST.attach, Buffer.alloc(0));
+    this.#open.add(session);
+    return session;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -198,7 +218,7 @@ export class ShimClient implements Shim {
     return Promise.resolve();
   }
 
-  async #session(name: string, control: SessionControl, kind: number, payload: Buffer): Promise<ExecSession> {
+  async #session(name: string, control: SessionControl, kind: number, payload: Buffer): Promise<ShimSession> {
     const socket = this.#socket === undefined ? undefined : await connectShim(this.#stateDirectory);
     if (socket === undefined || socket.destroyed) throw this.#gone(name);
     const session = new ShimSession(socket, control, name, encodeWireFrame(kind, 1, payload));
@@ -207,14 +227,18 @@ export class ShimClient implements Shim {
   }
 
   #request(operation: string, kind: number, ...numbers: number[]): Promise<Buffer> {
+    const payload = new WireWriter();
+    for (const number of numbers) payload.u32(number);
+    return this.#requestBytes(operation, kind, payload.finish());
+  }
+
+  #requestBytes(operation: string, kind: number, payload: Buffer): Promise<Buffer> {
     const socket = this.#socket;
     if (socket === undefined || socket.destroyed) return Promise.reject(this.#gone(operation));
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     this.#pending.set(id, { operation, resolve, reject });
-    const payload = new WireWriter();
-    for (const number of numbers) payload.u32(number);
-    socket.write(encodeWireFrame(kind, id, payload.finish()));
+    socket.write(encodeWireFrame(kind, id, payload));
     return promise;
   }
 
@@ -228,6 +252,7 @@ export class ShimClient implements Shim {
 
   #handle({ kind, id, payload }: WireFrame): void {
     if (kind === SHIM_ANSWER.exit) {
+      this.#open.drain();
       this.#settleExit.resolve({
         exitCode: payload.readUInt32LE(0),
         oomKilled: payload.readUInt32LE(4) === 1,

@@ -21,7 +21,8 @@ export interface SessionControl {
 
 /**
  * The client's end of an exec or an attach. Invariant: the socket is paused while either output stream is full, which in
- * the end stops the shim from reading this process's pipes; nothing is buffered beyond READ_AHEAD_BYTES and one message.
+ * the end stops the shim from reading this process's pipes; nothing is buffered beyond READ_AHEAD_BYTES and one message,
+ * but for the rest of a container that has ended.
  */
 export class ShimSession implements ExecSession {
   readonly stdin: Writable;
@@ -30,6 +31,7 @@ export class ShimSession implements ExecSession {
   readonly exit: Promise<number>;
   readonly started: Promise<void>;
   #pid = 0;
+  #draining = false;
   readonly #socket: Socket;
   readonly #control: SessionControl;
   readonly #full = new Set<Readable>();
@@ -73,6 +75,12 @@ export class ShimSession implements ExecSession {
 
   kill(): Promise<void> {
     return this.#control.kill(this.#pid);
+  }
+
+  /** From now on all that comes is taken, however slow its reader: a shim holds little, and ends when it is rid of it. */
+  drain(): void {
+    this.#draining = true;
+    this.#socket.resume();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -137,7 +145,7 @@ export class ShimSession implements ExecSession {
   }
 
   #deliver(stream: Readable, payload: Buffer): void {
-    if (stream.destroyed || stream.push(payload)) return;
+    if (stream.destroyed || stream.push(payload) || this.#draining) return;
     this.#full.add(stream);
     this.#socket.pause();
   }

@@ -19,6 +19,8 @@ export const healthcheck = z.object({
   timeoutMs: z.int().min(1).max(MAX_TIMER_MS).default(30_000),
   retries: z.int().min(1).default(3),
   startPeriodMs: z.int().min(0).max(MAX_TIMER_MS).default(0),
+  /** Between probes in the start period; absent: `intervalMs`. */
+  startIntervalMs: z.int().min(1).max(MAX_TIMER_MS).optional(),
 });
 export type Healthcheck = z.infer<typeof healthcheck>;
 

@@ -23,6 +23,7 @@ export const imageConfig = z.object({
           Interval: z.int().nullish(), // nanoseconds, as the other durations
           Timeout: z.int().nullish(),
           StartPeriod: z.int().nullish(),
+          StartInterval: z.int().nullish(),
           Retries: z.int().nullish(),
         })
         .nullish(),

@@ -21,6 +21,7 @@ const applets = [
   'wget',
   'touch',
   'test',
+  'printf',
   'rm',
 ];
 

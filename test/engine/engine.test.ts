@@ -191,7 +191,7 @@ test('a start that fails is told to the caller and kept in the record', async ()
   const { id } = await create('', { args: ['/bin/nothing'] });
   await expect(engine.call('start', id)).rejects.toEqual(rejection('launch.command-not-found', /nothing/));
   const failed = await record(id);
-  expect(failed).toMatchObject({ state: 'exited', exitCode: 127 });
+  expect(failed).toMatchObject({ state: 'created', exitCode: 127 });
   expect(failed.error).toContain('nothing');
 });
 
@@ -314,13 +314,13 @@ test('what could not be recorded is tried again: a restart, the end of a start, 
   await until(id, () => Date.now() > restartAtMs + 300); // it was due and failed
   await engine.call('refuse');
   await until(id, (now) => now.restarts > restarts);
-  await engine.call('refuse', 'restarting', 'exited');
+  await engine.call('refuse', 'restarting', 'exited', 'created');
   await engine.call('stop', id, { timeoutMs: 0 }).catch(() => undefined);
   const missing = await create('', { args: ['nosuch'] });
   await expect(engine.call('start', missing.id)).rejects.toMatchObject({ code: 'launch.command-not-found' });
   expect(await record(missing.id)).toMatchObject({ state: 'starting' });
   await engine.call('refuse');
-  expect(await until(missing.id, ({ state }) => state === 'exited')).toMatchObject({ exitCode: 127 });
+  expect(await until(missing.id, ({ state }) => state === 'created')).toMatchObject({ exitCode: 127 });
   await engine.call('stop', id, { timeoutMs: 0 });
   await until(id, ({ state }) => state === 'exited');
 });

@@ -93,15 +93,36 @@ test('all output of a container that ends at once is in the log', async () => {
   expect(stdout).toBe(`${Array.from({ length: 20_000 }, (_, index) => index + 1).join('\n')}\n`);
 });
 
-test('an attached client that stalls is dropped; log and exit go on', async () => {
+test('the container waits for an attached client that does not read, until it is stopped', async () => {
   const request = await laboratory.request('read go; seq 1 400000; exit 2', { request: { stdin: true } });
   await using shim = await laboratory.launcher.launch(request);
   await using stalled = await shim.attach();
   stalled.stdin.write('go\n');
+  // Neither its log nor its end comes on while nobody reads.
+  const log = () => statSync(`${request.stateDirectory}/container.log`).size;
+  let [size, since] = [0, performance.now()];
+  await until(() => {
+    if (log() !== size) [size, since] = [log(), performance.now()];
+    return size > 100_000 && performance.now() - since > 1000;
+  });
+  expect(isAlive(shim.pid)).toBe(true);
+  await shim.stop(15, 60_000); // which a shell passes over
   expect((await shim.exit).exitCode).toBe(2);
-  expect(isAlive(shim.pid)).toBe(false);
   expect(readLog(request.stateDirectory).stdout.endsWith('399999\n400000\n')).toBe(true);
   await until(() => !readdirSync(request.stateDirectory).includes('shim.sock'));
+});
+
+test('what a slow client has not read when the container ends is kept for it, and holds up nobody', async () => {
+  const request = await laboratory.request('read go; seq 1 30000', { request: { stdin: true } });
+  await using shim = await laboratory.launcher.launch(request);
+  await using slow = await shim.attach();
+  slow.stdin.write('go\n');
+  expect((await shim.exit).exitCode).toBe(0);
+  await until(() => !readdirSync(request.stateDirectory).includes('shim.sock'));
+  await slow.exit; // the shim has told all that it had to tell, and nothing was read yet
+  let bytes = 0;
+  for await (const chunk of slow.stdout) bytes += (chunk as Buffer).byteLength;
+  expect(bytes).toBe(Array.from({ length: 30_000 }, (_, n) => String(n + 1).length + 1).reduce((a, b) => a + b));
 });
 
 test('an attached client that reads gets every byte and then the exit code', async () => {

@@ -1,10 +1,12 @@
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
+import type { LogConfig } from '../../container/log-config.ts';
 import type { ConfiguredMount } from '../../container/mount-config.ts';
 import type { NetworkConfig } from '../../container/network-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
 import { isolationOf, type IsolationHost } from './create/isolation.ts';
+import { logConfigOf } from './create/logging.ts';
 import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
 import { resourcesOf } from './create/resources.ts';
@@ -22,6 +24,8 @@ export interface CreateContext {
   readonly isolation: IsolationHost;
   /** All that is mounted (`containerMounts`). */
   readonly mounts: readonly ConfiguredMount[];
+  /** The runner's default; absent: Docker's. */
+  readonly log?: LogConfig | undefined;
 }
 
 /**
@@ -69,6 +73,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...namesOf(config, host),
     ...(config.Hostname ? { hostname: config.Hostname } : {}),
     ...context.networking,
+    log: logConfigOf(host, context.log),
     autoRemove: host.AutoRemove ?? false,
     docker: {
       config: {

@@ -70,7 +70,7 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
 }
 
 function stateDocument(record: ContainerRecord): Document {
-  const { state, health } = record;
+  const { state } = record;
   return {
     Status: statusWord(record),
     Running: state === 'running' || state === 'restarting',
@@ -83,7 +83,21 @@ function stateDocument(record: ContainerRecord): Document {
     Error: record.error,
     StartedAt: apiTime(record.startedAtMs),
     FinishedAt: apiTime(record.finishedAtMs),
-    ...(health === 'none' ? {} : { Health: { Status: health, FailingStreak: 0, Log: [] } }),
+    ...healthDocument(record),
+  };
+}
+
+/** Kept after its end, when it counts as unhealthy, as with dockerd. */
+function healthDocument({ health, config, startedAtMs, probes }: ContainerRecord): Document {
+  if (config.healthcheck === undefined || (health === 'none' && startedAtMs === undefined)) return {};
+  const log = (probes?.last ?? []).map((probe) => ({
+    Start: apiTime(probe.startedAtMs),
+    End: apiTime(probe.endedAtMs),
+    ExitCode: probe.exitCode,
+    Output: probe.output,
+  }));
+  return {
+    Health: { Status: health === 'none' ? 'unhealthy' : health, FailingStreak: probes?.failures ?? 0, Log: log },
   };
 }
 

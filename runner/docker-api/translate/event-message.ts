@@ -1,3 +1,4 @@
+import type { ProbeEvent } from '../../container/control.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import type { NetworkLink } from '../../network/network.ts';
 import type { NetworkRecord } from '../../network/network-record.ts';
@@ -93,7 +94,9 @@ export function eventsOfChange(
   }
   if (before.state === 'running' && after.oomKilled && !before.oomKilled) events.push(containerEvent(after, 'oom'));
   if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
-    events.push(containerEvent(after, 'die', { exitCode: `${after.exitCode ?? 0}` }));
+    const ranMs = (after.finishedAtMs ?? 0) - (after.startedAtMs ?? after.finishedAtMs ?? 0);
+    const execDuration = `${Math.max(0, Math.floor(ranMs / 1000))}`;
+    events.push(containerEvent(after, 'die', { execDuration, exitCode: `${after.exitCode ?? 0}` }));
   }
   if (before.state === 'running' && after.state === 'removing') {
     events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
@@ -118,4 +121,19 @@ function volumeEvents({ id, config }: ContainerRecord, action: 'mount' | 'unmoun
     const attributes = { container: id, driver: 'local', ...(action === 'mount' ? details : {}) };
     return [{ type: 'volume', action, id: name, attributes }];
   });
+}
+
+/** What a health check's command tells of itself, as any exec. */
+export function probeEvent(record: ContainerRecord, probe: ProbeEvent): EventContent {
+  const { execId: execID, command } = probe;
+  switch (probe.kind) {
+    case 'created':
+      return containerEvent(record, `exec_create: ${command.join(' ')}`, { execID });
+    case 'started':
+      return containerEvent(record, `exec_start: ${command.join(' ')}`, { execID });
+    case 'ended':
+      return containerEvent(record, 'exec_die', { execID, exitCode: `${probe.exitCode}` });
+    default:
+      return probe satisfies never;
+  }
 }

@@ -19,7 +19,7 @@ export function hostConfigDocument(config: ContainerConfig): Document {
     ...resourcesDocument(config),
     ...mountsDocument(config),
     ...networkingDocument(config),
-    ...loggingDocument(),
+    ...loggingDocument(config),
   };
 }
 

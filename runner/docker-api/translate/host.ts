@@ -14,6 +14,8 @@ export interface HostView {
   readonly imageCount: number;
   readonly isolation: Pick<IsolationHost, 'apparmorProfiles' | 'remapsAll'>;
   readonly now: number;
+  /** The default logging driver; absent: json-file. */
+  readonly logDriver?: string;
 }
 
 /** SystemVersion of the Docker Engine API, for GET /version. */
@@ -55,7 +57,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Driver: 'overlay2', // layers as directories below overlayfs, as the driver of this name has them
     DriverStatus: [['Backing', 'overlayfs']],
     DockerRootDir: view.dataRoot,
-    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
+    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'local'] },
     ...limits(facts.controllers),
     IPv4Forwarding: true,
     Debug: false,
@@ -63,7 +65,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     OomKillDisable: false,
     NGoroutines: 0,
     SystemTime: new Date(view.now).toISOString(),
-    LoggingDriver: 'json-file',
+    LoggingDriver: view.logDriver ?? 'json-file',
     CgroupDriver: 'cgroupfs',
     CgroupVersion: '2',
     NEventsListener: 0,

@@ -1,6 +1,6 @@
 /*
  * The shim's clients. A connection is for control, or becomes the session of one exec or of an attach. Its buffers are
- * bounded: what does not fit is not read, so a slow client delays its own exec only; see STALL_MS for attached ones.
+ * bounded: what does not fit is not read, so a slow client delays its own exec; an attached one the container, as long as that may run on (STALL_MS).
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -115,7 +115,10 @@ static void send_pid(struct connection *connection, uint32_t kind, uint32_t id) 
 
 static void stop(struct connection *connection, uint32_t id, uint32_t signal, uint32_t timeout_ms) {
     int result = process_signal(&shim.processes[0], signal);
-    if (result == 0) shim.stop_ms = monotonic_ms() + (timeout_ms ? timeout_ms : 1);
+    if (result == 0) {
+        shim.stop_ms = monotonic_ms() + (timeout_ms ? timeout_ms : 1);
+        if (!shim.hurry_ms) shim.hurry_ms = monotonic_ms();
+    }
     answer(connection, id, result, "stop");
 }
 
@@ -184,6 +187,7 @@ static bool handle(struct connection *connection, uint32_t kind, uint32_t id, co
     case SHIM_EXEC: exec(connection, id, payload, size); return true;
     case SHIM_STDIN: return feed_stdin(connection, payload, size);
     case SHIM_STDIN_END: close_stdin(session_process(connection)); return true;
+    case SHIM_LOG_PLACE: answer(connection, id, log_place(&shim.log, get_u64(&reader)), "place compressed log of"); return true;
     default: break;
     }
     a = get_u32(&reader);

@@ -74,6 +74,8 @@ static void decode_host(struct reader *r, struct operation *o) {
         o->shim.terminal = get_u32(r);
         o->shim.rows = get_u32(r);
         o->shim.columns = get_u32(r);
+        o->shim.log_format = get_u32(r);
+        o->shim.log_attributes = next_string(r);
         break;
     case OP_CGROUP:
         o->cgroup.root = next_string(r);

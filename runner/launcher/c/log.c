@@ -19,11 +19,14 @@ static int open_file(struct log *log) {
     return 0;
 }
 
-int log_open(struct log *log, int directory, uint64_t max_bytes, uint32_t max_files) {
+int log_open(struct log *log, int directory, const struct shim_operation *shim) {
     log->directory = directory;
-    log->max_bytes = max_bytes;
-    log->max_files = max_files ? max_files : 1;
-    return open_file(log);
+    log->max_bytes = shim->log_bytes;
+    log->max_files = shim->log_files ? shim->log_files : 1;
+    log->format = (enum log_format)shim->log_format;
+    log->attributes = shim->log_attributes;
+    log->fd = -1;
+    return log->format == LOG_NONE ? 0 : open_file(log);
 }
 
 static void flush(struct log *log) {
@@ -45,20 +48,48 @@ static void flush(struct log *log) {
     log->used = 0;
 }
 
+#define NAME_SIZE 64
+
+/* The name of the file in a place: 0 is the one that is written, and the higher, the older. */
+static const char *name_of(char name[NAME_SIZE], uint32_t place, const char *suffix) {
+    if (place == 0)
+        snprintf(name, NAME_SIZE, LOG_NAME);
+    else
+        snprintf(name, NAME_SIZE, LOG_NAME ".%u%s", place, suffix);
+    return name;
+}
+
+/* Moves what is in a place, compressed or not, to the next, whose content goes. */
+static void shift(struct log *log, uint32_t place) {
+    static const char *const suffixes[] = {"", LOG_SUFFIX};
+    char from[NAME_SIZE], to[NAME_SIZE];
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) unlinkat(log->directory, name_of(to, place + 1, suffixes[i]), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+        if (place == 0 && i > 0) break;
+        renameat(log->directory, name_of(from, place, suffixes[i]), log->directory, name_of(to, place + 1, suffixes[i]));
+    }
+}
+
 /* container.log -> .1 -> .2 …; the oldest is overwritten. With one file kept it starts anew. */
 static void rotate(struct log *log) {
-    char from[64], to[64];
-    for (uint32_t i = log->max_files - 1; i > 0; i--) {
-        if (i == 1)
-            snprintf(from, sizeof(from), LOG_NAME);
-        else
-            snprintf(from, sizeof(from), LOG_NAME ".%u", i - 1);
-        snprintf(to, sizeof(to), LOG_NAME ".%u", i);
-        renameat(log->directory, from, log->directory, to);
-    }
+    for (uint32_t i = log->max_files - 1; i > 0; i--) shift(log, i - 1);
     if (log->fd >= 0) close(log->fd);
     if (log->max_files == 1) unlinkat(log->directory, LOG_NAME, 0);
     open_file(log);
+}
+
+int log_place(struct log *log, uint64_t inode) {
+    struct stat status;
+    char plain[NAME_SIZE], compressed[NAME_SIZE];
+    for (uint32_t i = 1; i < log->max_files; i++) {
+        if (fstatat(log->directory, name_of(plain, i, ""), &status, AT_SYMLINK_NOFOLLOW) < 0) continue;
+        if ((uint64_t)status.st_ino != inode) continue;
+        name_of(compressed, i, LOG_SUFFIX);
+        /* While both are there, the plain one counts. */
+        if (renameat(log->directory, LOG_COMPRESSED, log->directory, compressed) < 0) return -1;
+        return unlinkat(log->directory, plain, 0);
+    }
+    return errno = ENOENT, -1;
 }
 
 static void put(struct log *log, const char *text, size_t length) {
@@ -99,12 +130,55 @@ static size_t put_character(struct log *log, const unsigned char *at, size_t lef
     return length;
 }
 
-/* One entry. An entry of a long line is written in several parts, but counted as one when rotating. */
-static void put_entry(struct log *log, struct log_stream *stream) {
-    static const char head[] = "{\"log\":\"";
+/* As `put`, for what may be longer than the room that is left. */
+static void put_long(struct log *log, const char *text, size_t length) {
+    while (length > 0) {
+        if (log->used == sizeof(log->out)) flush(log);
+        size_t room = sizeof(log->out) - log->used, part = length < room ? length : room;
+        put(log, text, part);
+        if (log->torn) return;
+        text += part;
+        length -= part;
+    }
+}
+
+static void put_json(struct log *log, const struct log_stream *stream) {
+    static const char head[] = "{\"log\":\"", attributes[] = ",\"attrs\":";
     char tail[96];
     struct timespec now;
     struct tm parts;
+    put(log, head, sizeof(head) - 1);
+    for (size_t i = 0; i < stream->length;) {
+        if (log->used + 128 > sizeof(log->out)) flush(log);
+        i += put_character(log, (const unsigned char *)stream->line + i, stream->length - i);
+    }
+    put_long(log, tail, (size_t)snprintf(tail, sizeof(tail), "\",\"stream\":\"%s\"", stream->name));
+    if (*log->attributes) {
+        put_long(log, attributes, sizeof(attributes) - 1);
+        put_long(log, log->attributes, strlen(log->attributes));
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    int length = snprintf(tail, sizeof(tail), ",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"}\n", parts.tm_year + 1900,
+                          parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, now.tv_nsec);
+    put_long(log, tail, (size_t)length);
+}
+
+static void put_local(struct log *log, const struct log_stream *stream) {
+    char head[40];
+    struct timespec now;
+    bool whole = stream->line[stream->length - 1] == '\n';
+    char kind = strcmp(stream->name, "stdout") == 0 ? 'o' : 'e';
+    clock_gettime(CLOCK_REALTIME, &now);
+    int length = snprintf(head, sizeof(head), "%c%lld%09ld ", whole ? kind : kind - 'a' + 'A', (long long)now.tv_sec,
+                          now.tv_nsec);
+    put_long(log, head, (size_t)length);
+    put_long(log, stream->line, stream->length - (whole ? 1 : 0));
+    put_long(log, "\n", 1);
+}
+
+/* One entry. An entry of a long line is written in several parts, but counted as one when rotating. */
+static void put_entry(struct log *log, struct log_stream *stream) {
     if (log->fd < 0) {
         open_file(log); /* after a rotation that could not: to rotate again would only lose the older files */
     } else if (log->max_bytes && log->size + log->used >= log->max_bytes) {
@@ -114,18 +188,10 @@ static void put_entry(struct log *log, struct log_stream *stream) {
     if (log->used + stream->length * 6 + 128 > sizeof(log->out)) flush(log);
     log->entry = log->size + log->used;
     log->torn = false;
-    put(log, head, sizeof(head) - 1);
-    for (size_t i = 0; i < stream->length;) {
-        if (log->used + 128 > sizeof(log->out)) flush(log);
-        i += put_character(log, (const unsigned char *)stream->line + i, stream->length - i);
-    }
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
-    int length = snprintf(tail, sizeof(tail), "\",\"stream\":\"%s\",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"}\n",
-                          stream->name, parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                          parts.tm_min, parts.tm_sec, now.tv_nsec);
-    if (log->used + (size_t)length > sizeof(log->out)) flush(log);
-    put(log, tail, (size_t)length);
+    if (log->format == LOG_LOCAL)
+        put_local(log, stream);
+    else
+        put_json(log, stream);
     stream->length = 0;
 }
 
@@ -142,6 +208,7 @@ static size_t incomplete_tail(const struct log_stream *stream) {
 }
 
 void log_write(struct log *log, struct log_stream *stream, const char *bytes, size_t size) {
+    if (log->format == LOG_NONE) return;
     while (size > 0) {
         size_t room = LOG_LINE - stream->length;
         size_t part = size < room ? size : room;

@@ -1,12 +1,22 @@
-/* The container's log: Docker's json-file lines, rotated by size. */
+/*
+ * The container's log, rotated by size: Docker's json-file lines, or (LOG_LOCAL) shorter ones of our own: `o` for stdout,
+ * `e` for stderr, in capitals for a piece of a line whose end is still to come; nanoseconds since 1970 in decimal; a
+ * space; the bytes as they came, without the line's end. `runner/container/log-entry.ts` reads both.
+ */
 #ifndef BERTH_LOG_H
 #define BERTH_LOG_H
 
-#include "berth.h"
+#include "plan.h"
+
+enum log_format { LOG_JSON, LOG_LOCAL, LOG_NONE };
 
 /* Longest part of a line in one entry, as Docker has it; a longer line becomes several entries. */
 #define LOG_LINE 16384
 #define LOG_OUT 32768
+
+/* What is added to the name of a rotated file that is compressed, and the name of one that is not yet in its place. */
+#define LOG_SUFFIX ".gz"
+#define LOG_COMPRESSED "container.log.gz.new"
 
 struct log_stream {
     const char *name;
@@ -18,16 +28,24 @@ struct log {
     int directory, fd;
     uint64_t size, max_bytes;
     uint32_t max_files;
+    enum log_format format;
+    const char *attributes;
     uint64_t entry; /* where in the file the last entry begins */
     bool torn;      /* a part of it could not be written: the rest is discarded */
     size_t used;
     char out[LOG_OUT];
 };
 
-int log_open(struct log *log, int directory, uint64_t max_bytes, uint32_t max_files);
+int log_open(struct log *log, int directory, const struct shim_operation *shim);
 /* Takes bytes as they came from the stream; complete lines are in the file when it returns. */
 void log_write(struct log *log, struct log_stream *stream, const char *bytes, size_t size);
 /* Writes an unfinished last line. */
 void log_end(struct log *log, struct log_stream *stream);
+
+/*
+ * Puts the compressed form of the rotated file with this inode, which the runner wrote under the name LOG_COMPRESSED, in
+ * its place. The names are the shim's alone, so that no rotation comes between. -1 and errno when it is not there any more.
+ */
+int log_place(struct log *log, uint64_t inode);
 
 #endif

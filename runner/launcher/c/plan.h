@@ -69,6 +69,8 @@ struct shim_operation {
     const char *state_directory;
     uint64_t log_bytes;
     uint32_t log_files, keep_stdin, terminal, rows, columns;
+    uint32_t log_format;        /* enum log_format */
+    const char *log_attributes; /* of each json-file entry: a JSON object, or empty */
 };
 struct link_operation {
     const char *bridge, *host_name, *container_name;

@@ -133,7 +133,14 @@ static void kill_all(void) {
     process_signal(&shim.processes[0], SIGKILL);
 }
 
-/* Clients that take nothing are dropped: an attached one when it holds up the container, any when that has ended. */
+/* When a client that takes nothing is dropped: an attached one that holds up a stop, any that holds up the shim's end. */
+static int64_t dropped_at(const struct connection *c) {
+    int64_t since = c->progress_ms;
+    if (shim.hurry_ms > since) since = shim.hurry_ms;
+    if (shim.ended && shim.ended_ms > since && !c->lingering) since = shim.ended_ms;
+    return since + STALL_MS;
+}
+
 static int64_t next_deadline(void) {
     int64_t now = monotonic_ms(), next = shim.stop_ms;
     if (shim.stop_ms && now >= shim.stop_ms) {
@@ -144,13 +151,14 @@ static int64_t next_deadline(void) {
     if (shim.held_ms && (!next || shim.held_ms < next)) next = shim.held_ms;
     for (int i = 0; i < MAX_CONNECTIONS; i++) {
         struct connection *c = &shim.connections[i];
-        bool holds_up = c->used && c->kind == CONNECTION_ATTACH && connection_room(c) < ATTACH_ROOM;
+        bool holds_up = shim.hurry_ms && c->used && c->kind == CONNECTION_ATTACH && connection_room(c) < ATTACH_ROOM;
         bool sending = c->out_length > 0 && (holds_up || shim.ended);
         if (!c->used || !(sending || c->lingering)) continue;
-        if (now >= c->progress_ms + STALL_MS)
+        int64_t due = dropped_at(c);
+        if (now >= due)
             connection_close(c);
-        else if (!next || c->progress_ms + STALL_MS < next)
-            next = c->progress_ms + STALL_MS;
+        else if (!next || due < next)
+            next = due;
     }
     return next;
 }
@@ -244,7 +252,7 @@ static int prepare(const struct plan *plan, int notify, struct report *report) {
     if (launch_start(launch, plan, notify, report) < 0) return -1;
     shim.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (shim.epoll < 0) return fail(report, errno, "create", "epoll");
-    if (log_open(&shim.log, launch->state, launch->shim.log_bytes, launch->shim.log_files) < 0)
+    if (log_open(&shim.log, launch->state, &launch->shim) < 0)
         return fail(report, errno, "open log in", launch->shim.state_directory);
     /*
      * From now on our children (the execs) are born in the container's pid namespace. ESRCH or EINVAL: its first process

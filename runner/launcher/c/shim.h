@@ -16,7 +16,10 @@
 #define ATTACH_ROOM (PIPE_ROOM + 2 * READ_SIZE)
 #define IN_SIZE (256 * 1024)
 #define OUT_SIZE (PIPE_ROOM + 128 * 1024)
-/* An attached client that takes nothing for so long, while the container waits for it, is dropped. */
+/*
+ * The container waits for a slow attached client, however long, as it would for a slow reader of a pipe. But once a stop
+ * was asked for, or the container has ended, a client that takes nothing for so long is dropped: it delays neither.
+ */
 #define STALL_MS 2000
 /* How long a new container's output and end are kept for the runner that launched it, so that who attaches misses none. */
 #define HOLD_MS 3000
@@ -75,6 +78,7 @@ struct shim {
     struct source listener;
     int epoll;
     int64_t held_ms; /* until when the first process waits for a hello, monotonic; 0: it does not */
+    int64_t hurry_ms; /* since when a stop is wanted, monotonic; 0: none was asked for */
     int64_t stop_ms; /* when to kill, monotonic; 0: no stop is under way */
     bool ended, oom_killed;
     int unsynced_exit; /* exit.json, told but not yet durable; 0: none */

@@ -50,11 +50,11 @@ export const processConfigShape = {
   Healthcheck: z
     .object({
       Test: texts,
-      Interval: z.int().min(0).nullish(), // nanoseconds, as the others
-      Timeout: z.int().min(0).nullish(),
-      StartPeriod: z.int().min(0).nullish(),
-      StartInterval: z.int().min(0).nullish(),
-      Retries: z.int().min(0).nullish(),
+      Interval: z.int().nullish(), // nanoseconds, as the others
+      Timeout: z.int().nullish(),
+      StartPeriod: z.int().nullish(),
+      StartInterval: z.int().nullish(),
+      Retries: z.int().nullish(),
     })
     .nullish(),
   Image: z.string().nullish(),
