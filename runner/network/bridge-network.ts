@@ -126,6 +126,15 @@ async function hostRoutes(): Promise<readonly Subnet[]> {
   return parseRoutes(await readFile('/proc/net/route', 'utf8'));
 }
 
+/**
+ * True where the kernel shows bridged frames to netfilter: our rules keep containers apart then, and an isolated port
+ * would lose what comes back to another one by a published port, which such a kernel bridges.
+ */
+async function framesAreFiltered(): Promise<boolean> {
+  const text = await readFile('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').catch(() => '0');
+  return text.trim() === '1';
+}
+
 /** The names of the links in this network namespace (proc_net_dev(5)). */
 async function linkNames(): Promise<ReadonlySet<string>> {
   const lines = (await readFile('/proc/net/dev', 'utf8')).split('\n').slice(2);
@@ -260,7 +269,6 @@ class HostNetworks implements Network, Disposable {
     return this.#leases.ofNetwork(id).map(({ containerId }) => containerId);
   }
 
-  // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
   async lease(containerId: string, networkId = DEFAULT_NETWORK, request: LeaseRequest = {}): Promise<NetworkLink> {
     const network = this.find(networkId);
     if (network?.kind !== 'bridge') throw unknownNetwork(networkId);
@@ -279,7 +287,7 @@ class HostNetworks implements Network, Disposable {
       gateway: network.gateway,
       macAddress: lease.macAddress,
       ...(network.mtuBytes === undefined ? {} : { mtuBytes: network.mtuBytes }),
-      ...(network.isConnected ? {} : { isolated: true }),
+      ...(network.isConnected || (await framesAreFiltered()) ? {} : { isolated: true }),
     };
   }
 

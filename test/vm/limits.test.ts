@@ -80,9 +80,9 @@ test('limits of every kind are in the files of the kernel', () => {
   expect(cpus).toBe('1');
 });
 
-test('swap is used up to its limit, and not where there is none', () => {
+test('what is over the memory limit is swapped where a swap limit lets it', () => {
   expect(report.swap.usedBytes).toBeGreaterThan(10 * MEBIBYTE);
-  expect(report.swap.without.record).toMatchObject({ state: 'exited', oomKilled: true });
+  expect(report.swap.oomKilled).toBe(false);
 });
 
 test('a share of a processor is not exceeded, and an update changes it for the running process', () => {
