@@ -86,6 +86,7 @@ export async function openEngine({
       shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
       cacheDirectory: join(dataRoot, 'cache'),
       controllers: cgroup.controllers,
+      cgroupFiles: cgroup.files,
       onWarning: (container, text) => log.warn(text, { container }),
     }),
   );

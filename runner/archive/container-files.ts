@@ -69,6 +69,14 @@ export interface ContainerFiles {
     },
   ): Promise<void>;
   /**
+   * What a container has written into an overlay's upper directory, as the tar of a layer (OCI image-spec, layer.md): with
+   * whiteouts, without the marks of overlayfs, and without `skipped` paths (no leading slash).
+   */
+  readChanges(
+    upper: string,
+    options: { readonly skipped: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<Readable>;
+  /**
    * Copies what the directory has, with owners, modes, times and extended attributes, into an empty directory of the
    * host: how a new volume gets the content of the image. Nothing when the container has no such directory.
    */

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { BerthError } from '#shared/errors.ts';
 import { startedProcess } from '../os/started-process.ts';
@@ -74,6 +74,8 @@ export function viewArguments(view: FileView, access: 'read' | 'write'): string[
 /** A run of berth-files. Disposing it kills the program when it has not ended. */
 export interface FilesRun extends Disposable {
   readonly child: ChildProcess;
+  /** What it writes. */
+  readonly output: Readable;
   /** Its first line. @throws BerthError `file.…` */
   readonly begun: Promise<FilesReport>;
   /** Its end. @throws BerthError `file.…` */
@@ -98,6 +100,8 @@ export function startFiles(
   }
   const stdio = [options.input, 'pipe', 'ignore', 'pipe'] as const;
   const child = startedProcess(spawn(binary, [String(process.pid), ...argv], { stdio: [...stdio], env: {} }));
+  // Taken from the beginning: what nobody reads, Node throws away when the child ends.
+  const output = (child.stdout as Readable).pipe(new PassThrough());
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   const lines = reportLines(child.stdio[reportFd] as Readable);
@@ -106,7 +110,7 @@ export function startFiles(
   const ended = lastReport(lines.all, how, signal);
   begun.catch(() => {}); // the other may be the one that is waited for
   ended.catch(() => {});
-  return { child, begun, ended, [Symbol.dispose]: kill };
+  return { child, output, begun, ended, [Symbol.dispose]: kill };
 }
 
 function exitOf(child: ChildProcess): Promise<string> {

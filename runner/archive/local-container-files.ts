@@ -54,6 +54,13 @@ export function createContainerFiles(binary: string): ContainerFiles {
       if (done.status === 'rejected') throw done.reason;
     },
 
+    async readChanges(upper, { skipped, signal }) {
+      const argv = ['tree', upper, '--', 'read', '', '0', '', 'l', ...skipped];
+      const run = startFiles(binary, argv, { input: 'ignore', signal });
+      await run.begun;
+      return outputOf(run);
+    },
+
     async copyOut(view, text, directory) {
       const { path } = containerPath(text);
       const argv = [...viewArguments(view, 'read'), '--', 'copy-out', path, directory];
@@ -92,9 +99,8 @@ async function named<T>(path: string, result: Promise<T>): Promise<T> {
 
 /** What the program writes, ending in its failure where it fails; destroyed, it takes the program with it. */
 export function outputOf(run: FilesRun): Readable {
-  const output = run.child.stdout as Readable;
   async function* whole(): AsyncGenerator<Buffer> {
-    yield* output as AsyncIterable<Buffer>;
+    yield* run.output as AsyncIterable<Buffer>;
     await run.ended;
   }
   const stream = Readable.from(whole(), { objectMode: false });

@@ -30,11 +30,13 @@ import type { EndpointConfig } from './network-config.ts';
 import { networkNames } from './network-names.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { paused, pauseContainer, unpauseContainer } from './pausing.ts';
 import { Publisher } from './publisher.ts';
 import { recoverContainer, recoverContainers } from './recovery.ts';
 import { RestartTimers } from './restart-timers.ts';
 import { processEnvironment } from './spec.ts';
 import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
+import { updateContainer, type ContainerUpdate } from './updating.ts';
 
 /** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
 const logBaseName = 'container.log';
@@ -220,6 +222,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record = this.#context.store.require(id);
     const entry = this.#context.live.get(id);
     if (entry === undefined) throw notRunning(record);
+    if (record.paused) throw paused(record);
     const { config } = record;
     return entry.shim.exec({
       ...request,
@@ -278,6 +281,32 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       await this.#stopNow(id, options);
       await this.#startNow(id, 'asked');
     });
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => pauseContainer(this.#context, id));
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => unpauseContainer(this.#context, id));
+  }
+
+  /** Its health checks go on unless it is paused then. */
+  #whilePausing(id: string, operation: () => Promise<void>): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, async () => {
+      try {
+        await operation();
+      } finally {
+        const entry = this.#context.live.get(id);
+        if (entry !== undefined) this.#monitor(id, entry);
+      }
+    });
+  }
+
+  update(id: string, update: ContainerUpdate): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, () => updateContainer(this.#context, id, update));
   }
 
   async resize(id: string, size: { columns: number; rows: number }): Promise<void> {
@@ -363,6 +392,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record: StoredContainer = this.#context.store.require(id);
     const check = record.config.healthcheck;
     if (check === undefined || entry.health !== undefined || this.#context.live.get(id) !== entry) return;
+    if (record.paused) return;
     entry.health = new HealthMonitor({
       check,
       exec: (request) => this.exec(id, request),

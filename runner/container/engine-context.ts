@@ -22,6 +22,8 @@ export type EngineLog = (level: 'info' | 'warn' | 'error', message: string) => v
 export interface LiveContainer {
   readonly shim: Shim;
   health: HealthMonitor | undefined;
+  /** Tells of processes that were killed for want of memory, while it runs on. */
+  oom?: Disposable;
 }
 
 /** Takes the complete table of names, whenever it has changed. */
@@ -59,6 +61,11 @@ export function pathsOf(context: EngineContext, id: string): ContainerPaths {
 }
 
 /** The container's cgroup as a directory of the host. */
-export function cgroupDirectory({ cgroup }: EngineContext, id: string): string {
-  return join(cgroup.mountPoint, cgroup.path, id);
+export function cgroupDirectory(context: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(context.cgroup.mountPoint, cgroupPath(context, id));
+}
+
+/** The container's cgroup in the hierarchy: below the runner's subtree, in the parent that its config names. */
+export function cgroupPath({ cgroup, store }: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(cgroup.path, store.get(id)?.config.cgroupParent ?? '', id);
 }

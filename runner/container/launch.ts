@@ -2,13 +2,15 @@ import { BerthError } from '#shared/errors.ts';
 import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
+import { blockDevices } from './block-devices.ts';
 import { prepareMounts } from './container-volumes.ts';
-import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { cgroupDirectory, cgroupPath, pathsOf, type EngineContext } from './engine-context.ts';
 import { isolationContext } from './isolation.ts';
 import { joinNetworks } from './join-networks.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { discardedLimits } from './resource-spec.ts';
 import { mountSharedMemory } from './shared-memory.ts';
-import { discardedLimits, runtimeSpec } from './spec.ts';
+import { runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
 const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
@@ -47,8 +49,9 @@ export async function launchContainer(context: EngineContext, record: StoredCont
         files,
         mounts,
         networkNamespaces: namespaces,
-        cgroupsPath: `${context.cgroup.path}/${id}`,
+        cgroupsPath: cgroupPath(context, id),
         controllers: context.cgroup.controllers,
+        blockDevices: await blockDevices(config, context.cgroup.controllers),
         architecture: context.architecture,
         kernel: context.kernel,
         hostMaskedPaths: context.hostMaskedPaths,

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { knownCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules } from '../security/device-rules.ts';
 import { containerConfig } from './config.ts';
-import { discardedLimits, processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
+import { discardedLimits } from './resource-spec.ts';
+import { processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
 
 const config = containerConfig.parse({
   name: 'web',

@@ -1,4 +1,4 @@
-import type { RuntimeMount, RuntimeNamespace, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import type { RuntimeMount, RuntimeNamespace, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultMounts } from '../security/mounts.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import type { ContainerConfig } from './config.ts';
@@ -13,6 +13,7 @@ import {
   isolationSeccomp,
   type IsolationContext,
 } from './isolation-spec.ts';
+import { resourceSpec, type BlockDevices } from './resource-spec.ts';
 
 /** What a spec is made from beside the container's config. Paths are absolute and on the host. */
 export interface SpecContext {
@@ -27,6 +28,8 @@ export interface SpecContext {
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
   readonly controllers: readonly string[];
+  /** Of the config's block limits. */
+  readonly blockDevices?: BlockDevices;
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
@@ -71,7 +74,7 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
       cgroupsPath: context.cgroupsPath,
       resources: {
         devices: isolationDeviceRules(config, isolation),
-        ...resources(config, context.controllers),
+        ...resourceSpec(config, context.controllers, context.blockDevices),
       },
       ...(seccomp === undefined ? {} : { seccomp }),
       rootfsPropagation: 'rprivate',
@@ -118,25 +121,4 @@ function fileMounts(files: SpecContext['files'], readonly: boolean): RuntimeMoun
     bind(files.hostname, '/etc/hostname'),
     bind(files.hosts, '/etc/hosts'),
   ];
-}
-
-/** As with Docker, a memory limit without a swap limit allows as much swap again. */
-function resources(config: ContainerConfig, controllers: readonly string[]): RuntimeResources {
-  const memory = config.memoryBytes > 0 && controllers.includes('memory');
-  const pids = config.pidsLimit > 0 && controllers.includes('pids');
-  return {
-    ...(memory ? { memory: { limit: config.memoryBytes, swap: config.memoryBytes * 2 } } : {}),
-    ...(pids ? { pids: { limit: config.pidsLimit } } : {}),
-  };
-}
-
-/** The limits of a config that cannot be enforced on a host with these controllers, in words. */
-export function discardedLimits(config: ContainerConfig, controllers: readonly string[]): readonly string[] {
-  const wanted = [
-    { controller: 'memory', asked: config.memoryBytes > 0 },
-    { controller: 'pids', asked: config.pidsLimit > 0 },
-  ];
-  return wanted
-    .filter(({ controller, asked }) => asked && !controllers.includes(controller))
-    .map((one) => one.controller);
 }

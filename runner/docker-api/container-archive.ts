@@ -4,7 +4,7 @@ import { containerOwner } from '../archive/container-owner.ts';
 import type { ContainerRecord } from '../container/engine.ts';
 import type { Answer } from './answer.ts';
 import { flag, option, parameter, type ApiRequest } from './api-request.ts';
-import { viewOf, watchContainer } from './container-files-view.ts';
+import { seen, watchContainer } from './container-files-view.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireContainer } from './docker-errors.ts';
 import { streamOf } from './stream-answer.ts';
@@ -36,18 +36,25 @@ function found(context: DockerApiContext, request: ApiRequest): { record: Contai
   return { record, path: pathOf(request) };
 }
 
+function statOf(context: DockerApiContext, request: ApiRequest, record: ContainerRecord, path: string) {
+  return asked(
+    request,
+    path,
+    seen(context, record, (view) => context.files.stat(view, path)),
+  );
+}
+
 /** HEAD /containers/{id}/archive */
 export async function statArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { record, path } = found(context, request);
-  const stat = await asked(request, path, context.files.stat(viewOf(context, record), path));
-  return { kind: 'empty', status: 200, headers: { [statHeader]: pathStatHeader(stat) } };
+  const { result } = await statOf(context, request, record, path);
+  return { kind: 'empty', status: 200, headers: { [statHeader]: pathStatHeader(result) } };
 }
 
 /** GET /containers/{id}/archive: a tar of the file, or of the directory with all below it. */
 export async function readArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { record, path } = found(context, request);
-  const view = viewOf(context, record);
-  const stat = await asked(request, path, context.files.stat(view, path));
+  const { view, result: stat } = await statOf(context, request, record, path);
   const watch = watchContainer(context, record.id, { signal: request.signal, untilStart: false });
   const archive = await asked(request, path, context.files.read(view, path, { signal: watch.signal })).catch(
     (error) => {
@@ -68,7 +75,7 @@ export async function readArchive(context: DockerApiContext, request: ApiRequest
 /** PUT /containers/{id}/archive: a tar is unpacked in a directory of the container. */
 export async function writeArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { record, path } = found(context, request);
-  const view = viewOf(context, record);
+  const { view } = await statOf(context, request, record, path);
   const owner = flag(request, 'copyUIDGID') ? await containerOwner(context.files, view, record.config.user) : undefined;
   using watch = watchContainer(context, record.id, { signal: request.signal, untilStart: view.kind === 'root' });
   const archive = new PassThrough();

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { BerthError } from '#shared/errors.ts';
+import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { FileView } from '../archive/container-files.ts';
 import type { ContainerRecord } from '../container/engine.ts';
 import { containerPaths } from '../container/paths.ts';
@@ -26,6 +26,28 @@ export function viewOf(context: DockerApiContext, record: ContainerRecord): File
   ].filter(({ source }) => existsSync(source)); // they are made by the first start
   const readonly = record.config.docker?.hostConfig['ReadonlyRootfs'] === true;
   return { kind: 'root', root: rootOf(context, record), binds: [...own, ...mountedBinds(context, record)], readonly };
+}
+
+/** A container's process may have ended before its record says so. */
+const ENDING_MS = 10_000;
+
+/**
+ * What is asked of a container's files, and how they were seen; asked again by its root when its process ends just then.
+ */
+export async function seen<T>(
+  context: DockerApiContext,
+  record: ContainerRecord,
+  ask: (view: FileView) => Promise<T>,
+): Promise<{ readonly view: FileView; readonly result: T }> {
+  const view = viewOf(context, record);
+  try {
+    return { view, result: await ask(view) };
+  } catch (error) {
+    if (!isBerthError(error) || error.code !== 'file.container-ended') throw error;
+    await context.engine.wait(record.id, { signal: AbortSignal.timeout(ENDING_MS) });
+    const later = viewOf(context, context.engine.find(record.id) ?? record);
+    return { view: later, result: await ask(later) };
+  }
 }
 
 /** Aborted, until it is disposed, when the container is to be removed or (`untilStart`) started, and when `signal` is. */

@@ -6,6 +6,7 @@ import type { ImageStore } from '../image/store.ts';
 import type { VolumeControl } from '../volume/volumes.ts';
 import type { EventLog } from './event-log.ts';
 import type { ExecRegistry } from './exec-registry.ts';
+import type { StatsReaders } from './stats-readers.ts';
 import type { NetworkView } from './translate/container-network.ts';
 import type { IsolationHost } from './translate/create/isolation.ts';
 import type { HostView } from './translate/host.ts';
@@ -31,4 +32,5 @@ export interface DockerApiHost {
 export interface DockerApiContext extends DockerApiHost {
   readonly events: EventLog;
   readonly execs: ExecRegistry;
+  readonly stats: StatsReaders;
 }

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
@@ -44,6 +45,9 @@ const host: DockerApiHost = {
     connect: () => Promise.resolve(),
     disconnect: () => Promise.resolve(),
     restart: () => Promise.resolve(),
+    pause: () => Promise.reject(new Error('not here')),
+    unpause: () => Promise.reject(new Error('not here')),
+    update: () => Promise.reject(new Error('not here')),
     resize: () => Promise.resolve(),
   },
   images: {
@@ -54,6 +58,8 @@ const host: DockerApiHost = {
     onChange: () => ({ [Symbol.dispose]: () => {} }),
     tag: () => {},
     detail: () => undefined,
+    create: () => Promise.reject(new Error('none is made here')),
+    save: () => Readable.from([]),
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
   network: { list: () => [], find: () => undefined },

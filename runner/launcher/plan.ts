@@ -7,6 +7,7 @@ import { capabilityNumbers, deviceTypeBits, propagationFlags, rlimitNumbers } fr
 import { parseMountOptions } from './mount-options.ts';
 import { namespaceOperations, namespaceOrigin, sysctlNamespaceFlag } from './namespaces.ts';
 import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
+import { seccompFlags } from './seccomp-table.ts';
 
 /** What the plan needs to know about the host. */
 export interface PlanOptions {
@@ -14,6 +15,8 @@ export interface PlanOptions {
   readonly cgroupRoot: string;
   /** Controllers that containers get. */
   readonly controllers: readonly string[];
+  /** The files that a cgroup has; undefined: those of the controllers. */
+  readonly cgroupFiles?: readonly string[] | undefined;
   /** The compiled form of `spec.linux.seccomp`; undefined when there is none. */
   readonly seccompProgram: string | undefined;
 }
@@ -118,9 +121,9 @@ function sysctls(spec: RuntimeSpec): ContainerOperation[] {
 
 /** A veth pair and the address of its end in the container, with a default route when it has a gateway. */
 export function linkOperations(link: LinkSpec) {
-  const { bridge, hostName, containerName, address, prefixLength, gateway } = link;
+  const { bridge, hostName, containerName, address, prefixLength, gateway, mtuBytes = 0, isolated = false } = link;
   return {
-    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress) },
+    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress), mtuBytes, isolated },
     address: {
       kind: 'address',
       name: containerName,
@@ -152,20 +155,16 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       columns: consoleSize?.width ?? 0,
     },
     { kind: 'cgroup', root: options.cgroupRoot, path: spec.linux.cgroupsPath, controllers: options.controllers },
-    ...cgroupFiles(spec.linux.resources, options.controllers).map(([name, value]): HostOperation => ({
-      kind: 'cgroup-file',
-      name,
-      value,
-    })),
+    ...cgroupFiles(spec.linux.resources, options.controllers, options.cgroupFiles).map(
+      ([name, value]): HostOperation => ({ kind: 'cgroup-file', name, value }),
+    ),
     ...deviceControl(spec),
     ...namespaceOperations(spec, request.links),
     ...request.links.map((link): HostOperation => linkOperations(link).link),
     ...(spec.process.oomScoreAdj === undefined
       ? []
       : [{ kind: 'oom-score', value: spec.process.oomScoreAdj } satisfies HostOperation]),
-    ...(options.seccompProgram === undefined
-      ? []
-      : [{ kind: 'seccomp', path: options.seccompProgram } satisfies HostOperation]),
+    ...seccomp(spec, options),
     {
       kind: 'security',
       bounding: capabilityMask(capabilities.bounding),
@@ -193,6 +192,11 @@ function rootPropagation({ linux }: RuntimeSpec): number {
 function deviceControl({ linux }: RuntimeSpec): HostOperation[] {
   const program = deviceProgram(linux.resources.devices ?? [{ allow: true }]);
   return program === undefined ? [] : [{ kind: 'device-program', program }];
+}
+
+function seccomp({ linux }: RuntimeSpec, { seccompProgram }: PlanOptions): HostOperation[] {
+  if (linux.seccomp === undefined || seccompProgram === undefined) return [];
+  return [{ kind: 'seccomp', path: seccompProgram, flags: seccompFlags(linux.seccomp) }];
 }
 
 function appArmor({ process }: RuntimeSpec): HostOperation[] {

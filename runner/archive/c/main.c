@@ -2,18 +2,17 @@
  * berth-files PARENT-PID VIEW -- OPERATION
  *
  * Files in and out of a container. It says what it found, or why it stopped, in one line of JSON on descriptor 3; for
- * `read` and `assemble` a first line as soon as the archive begins, and none at its end unless it failed. Exit status: 0 done, 1
- * refused or failed, 2 wrong arguments.
+ * `read` as soon as the archive begins, and again only when that fails. Exit status: 0 done, 1 refused or failed, 2 wrong
+ * arguments.
  *
  *   VIEW       process PID CGROUP
  *              overlay UPPER|- WORK|- ro|rw COUNT LOWER...  [bind ro|rw SOURCE DESTINATION]...   (LOWER: uppermost first)
  *              directory PATH ro|rw  [bind ...]...
  *              tree PATH         a directory of the host as it is, which no container has mounted
  *   OPERATION  stat PATH FOLLOW
- *              read PATH FOLLOW NAME FLAGS                    the archive on stdout; FLAGS of: x (same file system), l (layer)
+ *              read PATH FOLLOW NAME FLAGS SKIPPED...   the archive on stdout; FLAGS of: x (same file system), l (layer)
  *              write PATH KEEP-KINDS UID|- GID CONTENT-BYTES ENTRIES DEPTH RATIO   the archive on stdin
  *              copy-out PATH DIRECTORY
- *              assemble RECIPE                                the tar on stdout
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +31,6 @@
 #include "../../image/unpack/header.h"
 #include "../../image/unpack/input.h"
 #include "../../image/unpack/path.h"
-#include "../../image/unpack/recipe.h"
 #include "../../image/unpack/report.h"
 #include "../../image/unpack/tree.h"
 #include "pack.h"
@@ -167,7 +165,8 @@ static void run_read(int root)
 	char *path = take();
 	bool follow = take_number() != 0;
 	char *name = take(), *flags = take();
-	struct pack_options options = { .same_filesystem = strchr(flags, 'x') != NULL, .layer = strchr(flags, 'l') != NULL };
+	struct pack_options options = { .same_filesystem = strchr(flags, 'x') != NULL, .layer = strchr(flags, 'l') != NULL,
+				       .skipped = next_argument };
 
 	int top = open_path(root, path, O_PATH | (follow ? 0 : O_NOFOLLOW));
 	begin();
@@ -330,11 +329,7 @@ int main(int count, char **arguments)
 		run_write(root);
 	else if (take_if("copy-out"))
 		run_copy_out(root, target, take());
-	else if (take_if("assemble")) {
-		char *recipe = take();
-		begin();
-		recipe_follow(recipe, root, STDOUT_FILENO);
-	} else
+	else
 		misused("no such operation");
 	return 0;
 }

@@ -109,6 +109,14 @@ static void put_whiteout(struct walk *walk, size_t base, const char *prefix, con
 
 static void put_entry(struct walk *walk, int found, const struct stat *status, size_t base);
 
+static bool is_skipped(const struct walk *walk)
+{
+	for (char **path = walk->options->skipped; path != NULL && *path != NULL; path++)
+		if (strcmp(*path, walk->path) == 0)
+			return true;
+	return false;
+}
+
 /* From the top anew, through no symlink: a parent that was swapped for one meanwhile is not followed. */
 static void put_children(struct walk *walk, int directory)
 {
@@ -129,10 +137,10 @@ static void put_children(struct walk *walk, int directory)
 			walk->path[path_end] = '/';
 		strcpy(walk->path + path_end + (path_end > 0), child);
 		struct stat status;
-		int found = names_open(walk->top, walk->path);
+		int found = is_skipped(walk) ? -1 : names_open(walk->top, walk->path);
 		if (found >= 0 && fstat(found, &status) == 0) {
 			put_entry(walk, found, &status, name_end);
-		} else if (found >= 0 || (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)) {
+		} else if (!is_skipped(walk) && found < 0 && errno != ENOENT && errno != ELOOP && errno != ENOTDIR) {
 			fail_errno("open", walk->name);
 		}
 		walk->name[name_end] = '\0';

@@ -6,6 +6,7 @@
 
 struct pack_options {
 	bool same_filesystem; /* nothing of what is mounted below the top */
+	char **skipped; /* paths from the top that are left out, ended by NULL; or NULL */
 	bool layer; /* overlayfs' marks become the whiteouts of a layer (OCI image-spec, layer.md) */
 };
 

@@ -7,6 +7,10 @@
  *
  * With RECIPE, a file that is made there: how the tar can be put together again from DIRECTORY (recipe.h).
  *
+ * berth-unpack assemble DIRECTORY RECIPE PARENT-PID > tar
+ *
+ * The opposite, to the byte. Why it stopped is said on stderr.
+ *
  * berth-unpack sync DIRECTORY
  *
  * Waits until the file system of DIRECTORY has everything on disk that was written to it before.
@@ -78,10 +82,23 @@ static int sync_file_system(const char *directory)
 	return 1;
 }
 
+static int assemble(const char *directory, const char *recipe, const char *parent)
+{
+	report_to(STDERR_FILENO);
+	die_with_parent((pid_t)number(parent));
+	int root = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (root < 0)
+		fail_errno("open of the layer", directory);
+	recipe_follow(recipe, root, STDOUT_FILENO);
+	return 0;
+}
+
 int main(int count, char **arguments)
 {
 	if (count == 3 && strcmp(arguments[1], "sync") == 0)
 		return sync_file_system(arguments[2]);
+	if (count == 5 && strcmp(arguments[1], "assemble") == 0)
+		return assemble(arguments[2], arguments[3], arguments[4]);
 	if (count != 7 && count != 8) {
 		fprintf(stderr, "usage: berth-unpack DIRECTORY CONTENT-BYTES ENTRIES DEPTH RATIO PARENT-PID [RECIPE] < layer\n");
 		return 2;

@@ -344,6 +344,7 @@ int open_device(const struct device_operation *device, struct report *report) {
 }
 
 static int attach_device(int parent, const char *name, int tree, const struct device_operation *device, struct report *report) {
+    if (is_guarded(parent)) return fail(report, EPERM, "make device beneath /proc or /sys", device->path);
     int target = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
     if (target < 0) return fail(report, errno, "make mount point of device", device->path);
     if (attach(tree, target) < 0) return fail_closing(target, report, "bind device on", device->path);
@@ -374,10 +375,6 @@ int make_device(int root, int tree, const struct device_operation *device, struc
     const char *name;
     int parent = open_parent(root, device->path, &name);
     if (parent < 0) return fail(report, errno, "open directory of device", device->path);
-    if (is_guarded(parent)) {
-        errno = EPERM;
-        return fail_closing(parent, report, "make device beneath /proc or /sys", device->path);
-    }
     int result = tree < 0 ? make_node(parent, name, device, report) : attach_device(parent, name, tree, device, report);
     close(parent);
     return result;

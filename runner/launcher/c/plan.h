@@ -73,6 +73,8 @@ struct shim_operation {
 struct link_operation {
     const char *bridge, *host_name, *container_name;
     uint8_t mac[6];
+    uint32_t mtu; /* 0: the kernel's */
+    uint32_t isolated; /* reaches no other such port of the bridge */
 };
 struct address_operation {
     const char *name;
