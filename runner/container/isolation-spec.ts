@@ -123,20 +123,23 @@ export function isolationArgs(args: readonly string[], { initPath: init }: Isola
   return init === undefined ? args : [initPath, '--', ...args];
 }
 
-/** A container's mounts as its isolation wants them, and the init program. */
+/** A container's mounts as its isolation wants them. */
 export function isolationMounts(
   config: IsolationConfig,
   context: IsolationContext,
   mounts: readonly RuntimeMount[],
 ): readonly RuntimeMount[] {
   const writable = config.privileged ? new Set(['/sys', '/sys/fs/cgroup']) : new Set<string>();
-  const shaped = mounts.flatMap((mount): readonly RuntimeMount[] => {
+  return mounts.flatMap((mount): readonly RuntimeMount[] => {
     if (mount.destination === '/dev/shm') return sharedMemory(config, context, mount);
     if (!writable.has(mount.destination)) return [mount];
     return [{ ...mount, options: mount.options.filter((option) => option !== 'ro') }];
   });
-  const init = { destination: initPath, type: 'bind', source: context.initPath ?? '', options: ['bind', 'ro'] };
-  return context.initPath === undefined ? shaped : [...shaped, init];
+}
+
+/** The program of `--init`: after all other mounts, so that none of them covers it. */
+export function initMounts({ initPath: source }: IsolationContext): readonly RuntimeMount[] {
+  return source === undefined ? [] : [{ destination: initPath, type: 'bind', source, options: ['bind', 'ro'] }];
 }
 
 const kept = ['nosuid', 'noexec', 'nodev'];

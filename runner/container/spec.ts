@@ -4,6 +4,7 @@ import type { Architecture } from '../security/seccomp-rules.ts';
 import type { ContainerConfig } from './config.ts';
 import { runtimeMounts } from './mount-spec.ts';
 import {
+  initMounts,
   isolationArgs,
   isolationDeviceRules,
   isolationLinux,
@@ -63,11 +64,14 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
     ...(config.domainname === '' ? {} : { domainname: config.domainname }),
-    mounts: runtimeMounts({
-      defaults: isolationMounts(config, isolation, defaultMounts(config.shmBytes)),
-      files: fileMounts(context.files, config.readonlyRootfs),
-      own: context.mounts,
-    }),
+    mounts: [
+      ...runtimeMounts({
+        defaults: isolationMounts(config, isolation, defaultMounts(config.shmBytes)),
+        files: fileMounts(context.files, config.readonlyRootfs),
+        own: context.mounts,
+      }),
+      ...initMounts(isolation),
+    ],
     annotations: {},
     linux: {
       ...isolationLinux(config, isolation, { namespaces, maskedPaths: context.hostMaskedPaths }),

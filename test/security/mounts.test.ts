@@ -75,16 +75,14 @@ test('CVE-2021-30465: a target that is swapped for a link meanwhile leads nowher
       { kind: 'tmpfs', destination: '/v/a/inside' },
       { kind: 'bind', source: '/etc/hostname', destination: '/v/a/name' },
     ];
-    let refused = 0;
+    const refused: string[] = [];
     for (let round = 0; round < 25; round += 1) {
       // Either it is mounted in the container, or the launch fails because the target went away.
-      await room.run(imageId, 'true', { mounts }).catch((error: unknown) => {
-        expect(String(error)).toMatch(/mount|open/);
-        refused += 1;
-      });
+      await room.run(imageId, 'true', { mounts }).catch((error: unknown) => refused.push(String(error)));
       expect(await readdir(outside)).toEqual(before);
     }
-    expect(refused).toBeLessThan(25);
+    expect(refused.length).toBeLessThan(25);
+    expect(refused.filter((text) => !/mount|open/.test(text))).toEqual([]);
     expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(outside);
   } finally {
     await room.engine.call('remove', id, { force: true });
@@ -104,11 +102,10 @@ test('a part of a volume is looked for beneath the volume, whatever links are in
   });
   expect(await room.run(imageId, 'cat /part/own', part('inner'))).toMatchObject({ stdout: 'own\n' });
   expect(await room.run(imageId, 'cat /part/own', part('within'))).toMatchObject({ stdout: 'own\n' });
-  for (const subpath of ['absolute', 'relative', '../../..', 'nothing']) {
-    const run = room.run(imageId, 'ls /part', part(subpath));
-    // `..` at the top of the volume is the volume itself.
-    if (subpath === '../../..') expect((await run).stdout).toContain('inner\n');
-    else await expect(run).rejects.toThrow(/open path beneath bind source/);
+  // `..` at the top of the volume is the volume itself.
+  expect((await room.run(imageId, 'ls /part', part('../../..'))).stdout).toContain('inner\n');
+  for (const subpath of ['absolute', 'relative', 'nothing']) {
+    await expect(room.run(imageId, 'ls /part', part(subpath))).rejects.toThrow(/open path beneath bind source/);
   }
 });
 
