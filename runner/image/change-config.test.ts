@@ -58,21 +58,17 @@ test.each([
 });
 
 test('whatever is written is a config or an error of ours', () => {
-  const line = fc.tuple(
-    fc.constantFrom('CMD', 'ENV', 'LABEL', 'EXPOSE', 'HEALTHCHECK', 'WORKDIR', 'VOLUME', 'USER'),
-    fc.string(),
-  );
-  fc.assert(
-    fc.property(fc.array(line), (lines) => {
-      try {
-        changeConfig(
-          {},
-          lines.map(([name, rest]) => `${name} ${rest}`),
-        );
-        return true;
-      } catch (error) {
-        return error instanceof BerthError;
-      }
-    }),
-  );
+  const name = fc.constantFrom('CMD', 'ENV', 'LABEL', 'EXPOSE', 'HEALTHCHECK', 'WORKDIR', 'VOLUME', 'USER');
+  const isOurs = (lines: readonly (readonly [string, string])[]): boolean => {
+    try {
+      changeConfig(
+        {},
+        lines.map(([instruction, rest]) => `${instruction} ${rest}`),
+      );
+      return true;
+    } catch (error) {
+      return error instanceof BerthError;
+    }
+  };
+  expect(() => fc.assert(fc.property(fc.array(fc.tuple(name, fc.string())), isOurs))).not.toThrow();
 });

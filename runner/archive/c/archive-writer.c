@@ -165,7 +165,7 @@ static void add_attributes(const struct member *member)
 		ssize_t size = getxattr(self, names + at, value, sizeof value);
 		if (size < 0)
 			continue;
-		snprintf(key, sizeof key, "SCHILY.xattr.%s", names + at);
+		memcpy(stpcpy(key, "SCHILY.xattr."), names + at, strlen(names + at) + 1); /* XATTR_NAME_MAX at most */
 		add_record(key, value, (size_t)size);
 	}
 }
