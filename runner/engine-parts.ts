@@ -2,9 +2,12 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
+import type { ContainerFiles } from './archive/container-files.ts';
+import { createContainerFiles } from './archive/local-container-files.ts';
 import type { ContainerControl } from './container/control.ts';
 import { createEngine } from './container/create-engine.ts';
 import type { Engine } from './container/engine.ts';
+import type { IsolationDefaults } from './container/isolation.ts';
 import { instanceId } from './database.ts';
 import type { ImageCatalog } from './image/catalog.ts';
 import { createImageStore } from './image/local-store.ts';
@@ -12,8 +15,15 @@ import type { ImageStore } from './image/store.ts';
 import { createLauncher } from './launcher/client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork, removeNetwork } from './network/bridge-network.ts';
+import type { ContainerDns } from './network/names/question-desk.ts';
+import { isNdots } from './network/names/resolv-conf.ts';
+import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
+import { Volumes } from './volume/volumes.ts';
+import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
+import { securityFacts } from './os/security-facts.ts';
+import { idMappingsOf } from './os/subordinate-ids.ts';
 
 export interface EngineOfDataRoot {
   readonly dataRoot: string;
@@ -21,6 +31,16 @@ export interface EngineOfDataRoot {
   /** Unix milliseconds. */
   readonly clock: () => number;
   readonly log: Log;
+  /** What is done for containers that say nothing of it. */
+  readonly containers?: ContainerDefaults;
+}
+
+/** Options of the runner that concern every container. */
+export interface ContainerDefaults {
+  /** As `--userns-remap` has it: every container gets a user namespace. */
+  readonly usernsRemap?: string;
+  /** Every container runs under an init. */
+  readonly init?: boolean;
 }
 
 /** A data root's container engine and what it stands on. Disposing it leaves the containers running. */
@@ -30,9 +50,12 @@ export interface EngineParts extends AsyncDisposable {
   readonly cgroup: CgroupTree;
   readonly images: ImageStore & ImageCatalog;
   readonly network: Network;
+  readonly files: ContainerFiles;
   readonly engine: Engine & ContainerControl;
+  readonly volumes: Volumes;
   /** Where containers have their directories. */
   readonly directory: string;
+  readonly isolation: IsolationDefaults;
   /**
    * Disposes it, and takes away what it has outside of its data root: bridge, nftables table and cgroups, with every
    * process that is in these. After the last container was removed; idempotent.
@@ -45,7 +68,13 @@ export interface EngineParts extends AsyncDisposable {
  *
  * @throws BerthError `runner.binary-missing`, and what the parts throw
  */
-export async function openEngine({ dataRoot, database, clock, log }: EngineOfDataRoot): Promise<EngineParts> {
+export async function openEngine({
+  dataRoot,
+  database,
+  clock,
+  log,
+  containers = {},
+}: EngineOfDataRoot): Promise<EngineParts> {
   await using lower = new AsyncDisposableStack();
   await using upper = new AsyncDisposableStack();
   const instance = instanceId(database);
@@ -57,17 +86,42 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
       shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
       cacheDirectory: join(dataRoot, 'cache'),
       controllers: cgroup.controllers,
+      cgroupFiles: cgroup.files,
       onWarning: (container, text) => log.warn(text, { container }),
     }),
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
+  const files = createContainerFiles(await binary('berth-files'));
+  const nft = upper.use(new NftSession());
+  const network = upper.use(
+    await createNetwork({ database, launcher, nft, instance, clock, onWarning: (text) => log.warn(text) }),
+  );
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
-  const engine = upper.use(
-    await createEngine({ database, images, network, launcher, directory, cgroup, clock, log: tell }),
+  const volumes = await Volumes.open({ database, directory: join(dataRoot, 'volumes'), clock, log: tell });
+  const isolation = isolationDefaults(containers);
+  const running: { engine?: Engine } = {}; // questions come once there are containers
+  const resolver = upper.use(
+    new Resolver({ instance, nft, dnsOf: (id) => dnsOf(running.engine, id), onWarning: (text) => log.warn(text) }),
   );
+  const engine = upper.use(
+    await createEngine({
+      database,
+      images,
+      network,
+      resolver,
+      launcher,
+      volumes,
+      files,
+      directory,
+      cgroup,
+      isolation,
+      clock,
+      log: tell,
+    }),
+  );
+  running.engine = engine;
   const base = lower.move();
   const top = upper.move();
   const dispose = async (): Promise<void> => {
@@ -75,14 +129,32 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, engine, directory },
+    ...{ instance, cgroup, images, network, files, engine, volumes, directory, isolation },
     async removeTraces() {
       await top.disposeAsync();
-      await removeNetwork({ launcher, instance });
+      await volumes.unmountAll();
+      await removeNetwork({ launcher, instance, database });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);
     },
     [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** What a container asks in place of the host's resolvers. */
+function dnsOf(engine: Engine | undefined, containerId: string): ContainerDns | undefined {
+  const config = engine?.find(containerId)?.config;
+  return config && { servers: config.dns, hasDots: config.dnsOptions.some(isNdots) };
+}
+
+/** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */
+function isolationDefaults({ usernsRemap, init }: ContainerDefaults): IsolationDefaults {
+  return {
+    facts: securityFacts(),
+    idMappings: idMappingsOf(usernsRemap ?? 'default'),
+    remapsAll: usernsRemap !== undefined,
+    initPath: join(import.meta.dirname, '..', 'build', 'bin', 'berth-init'),
+    init: init ?? false,
   };
 }
 

@@ -9,6 +9,7 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     socketPath: '/run/berth/docker.sock',
     logFormat: 'text',
     containerLog: { driver: 'json-file', options: {} },
+    containers: { init: false },
   });
   const given = parseRunnerCommand([
     '--standalone',
@@ -28,7 +29,11 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     dataRoot: `${process.cwd()}/x`,
     socketPath: '/run/s',
     logFormat: 'json',
+    containers: { init: false },
     containerLog: { driver: 'local', options: { 'max-size': '1m' } },
+  });
+  expect(parseRunnerCommand(['--userns-remap', 'kiel:kiel', '--init'])).toMatchObject({
+    containers: { init: true, usernsRemap: 'kiel:kiel' },
   });
 });
 

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { BerthError, errorText } from '#shared/errors.ts';
 import type { LogConfig } from './container/log-config.ts';
 import { checkedLogConfig, dockerLogDefault } from './docker-api/translate/create/logging.ts';
+import type { ContainerDefaults } from './engine-parts.ts';
 import type { LogFormat } from './log.ts';
 
 export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
@@ -20,6 +21,9 @@ Options:
   --log-opt NAME=VALUE  an option of that log (max-size, max-file, compress …); can be repeated
   --standalone          run without a control plane
   --log-format FORMAT   text or json (default text)
+  --userns-remap USER   a user namespace for every container, with the ids of USER[:GROUP] in /etc/subuid and /etc/subgid;
+                        "default": with ids that no account has
+  --init                an init as first process of every container
   --help                this text
 
 Options of join:
@@ -56,6 +60,7 @@ export type RunnerCommand =
       readonly logFormat: LogFormat;
       /** Of the containers whose creation says nothing of it. */
       readonly containerLog: LogConfig;
+      readonly containers: ContainerDefaults;
     };
 
 /**
@@ -86,6 +91,10 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
     socketPath: checkSocketPath(resolve(values.socket ?? DEFAULT_SOCKET)),
     logFormat,
     containerLog: containerLog(values),
+    containers: {
+      ...(values['userns-remap'] === undefined ? {} : { usernsRemap: values['userns-remap'] }),
+      init: values.init ?? false,
+    },
   };
 }
 
@@ -118,6 +127,8 @@ function parse(argv: readonly string[]) {
         'log-driver': text,
         'log-opt': { ...text, multiple: true },
         'log-format': text,
+        'userns-remap': text,
+        init: flag,
         token: text,
         name: text,
         all: flag,
@@ -134,14 +145,34 @@ function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot
   if (url === undefined) throw usage('join: the URL of the control plane is missing');
   if (rest.length > 0) throw usage(`join: one URL, not also ${rest.join(' ')}`);
   if (values.token === undefined) throw usage('join: --token TOKEN is missing');
-  refuse('join', values, ['socket', 'standalone', 'log-format', 'log-driver', 'log-opt', 'all', 'purge']);
+  refuse('join', values, [
+    'socket',
+    'standalone',
+    'log-format',
+    'log-driver',
+    'log-opt',
+    'userns-remap',
+    'init',
+    'all',
+    'purge',
+  ]);
   const name = values.name ?? defaultName(hostname());
   return { kind: 'join', url, token: values.token, name, dataRoot };
 }
 
 function leaveCommand(values: Values, rest: readonly string[], dataRoot: string): RunnerCommand {
   if (rest.length > 0) throw usage(`leave: unexpected argument "${rest.join(' ')}"`);
-  refuse('leave', values, ['socket', 'standalone', 'log-format', 'log-driver', 'log-opt', 'token', 'name']);
+  refuse('leave', values, [
+    'socket',
+    'standalone',
+    'log-format',
+    'log-driver',
+    'log-opt',
+    'userns-remap',
+    'init',
+    'token',
+    'name',
+  ]);
   return { kind: 'leave', dataRoot, all: values.all ?? false, purge: values.purge ?? false };
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
@@ -6,9 +5,8 @@ import type { LogConfig } from './container/log-config.ts';
 import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
-import { openEngine } from './engine-parts.ts';
+import { openEngine, type ContainerDefaults } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
-import { instanceNames } from './network/rules.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
 
@@ -19,6 +17,7 @@ export interface RunnerOptions {
   /** The log of containers whose creation says nothing of it; absent: Docker's default. */
   readonly containerLog?: LogConfig;
   readonly log: Log;
+  readonly containers?: ContainerDefaults;
 }
 
 /** A runner whose containers are found again and whose socket answers. Disposing it leaves the containers running. */
@@ -35,7 +34,7 @@ export interface Runner extends AsyncDisposable {
  * @throws BerthError `runner.not-joined`, `runner.binary-missing`, and what the parts throw
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { dataRoot: path, socketPath, standalone, containerLog, log } = options;
+  const { dataRoot: path, socketPath, standalone, containerLog, log, containers = {} } = options;
   await using parts = new AsyncDisposableStack();
   const { database } = parts.use(await openDataRoot(path));
   const identity = standalone ? undefined : await joinedIdentity(path);
@@ -43,8 +42,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, engine, network, directory } = parts.use(
-    await openEngine({ dataRoot: path, database, clock, log }),
+  const { cgroup, images, files, engine, network, volumes, directory, isolation } = parts.use(
+    await openEngine({ dataRoot: path, database, clock, log, containers }),
   );
   const facts = await hostFacts(cgroup.controllers);
   const reconciler = await createReconciler({ database, engine, images, clock, log: tell });
@@ -54,17 +53,24 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     dataRoot: path,
     containers: engine.list(),
     imageCount: images.list().length,
+    isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
     now: clock(),
     ...(containerLog === undefined ? {} : { logDriver: containerLog.driver }),
   });
-  const bridge = instanceNames(instance).bridge;
   const host = {
     view,
     engine,
     images,
-    network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
+    volumes,
+    network,
+    files,
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
+    isolation: {
+      ...isolation.facts,
+      remapsAll: isolation.remapsAll,
+      containerId: (reference: string) => engine.find(reference)?.id,
+    },
     clock,
     log: containerLog,
   };
@@ -88,11 +94,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
-}
-
-/** What the Docker API calls the bridge by. */
-function networkId(instance: string): string {
-  return createHash('sha256').update(`bridge ${instance}`).digest('hex');
 }
 
 async function joinedIdentity(dataRoot: string): Promise<Identity> {

@@ -2,40 +2,33 @@ import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
+import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
+import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
+import { connectContainer, disconnectContainer } from './connecting.ts';
+import { ContainerLogging } from './container-logging.ts';
 import type { ContainerControl, ProbeEvent, ProbeListener } from './control.ts';
-import {
-  endUnhealthy,
-  isActive,
-  killContainer,
-  notRunning,
-  removeContainer,
-  stopContainer,
-  type StopOptions,
-} from './ending.ts';
+import { endUnhealthy, killContainer, notRunning, removeContainer, stopContainer, type StopOptions } from './ending.ts';
 import { publishedEndpoints } from './endpoints.ts';
 import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts';
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
+import { namespaceOwners } from './isolation-config.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
-import { placeCompressed } from './log-compression.ts';
-import { LogCompressor } from './log-compressor.ts';
-import type { LogFile } from './log-files.ts';
-import { logDriver, logPolicy, logUnreadable } from './log-policy.ts';
-import { readLogs } from './logs.ts';
+import type { EndpointConfig } from './network-config.ts';
+import { networkNames } from './network-names.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { paused, pauseContainer, unpauseContainer } from './pausing.ts';
 import { Publisher } from './publisher.ts';
 import { recoverContainer, recoverContainers } from './recovery.ts';
 import { RestartTimers } from './restart-timers.ts';
 import { processEnvironment } from './spec.ts';
 import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
-
-/** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
-const logBaseName = 'container.log';
+import { updateContainer, type ContainerUpdate } from './updating.ts';
 
 const sigkill = 'SIGKILL';
 
@@ -59,7 +52,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   readonly #queue = new OperationQueue();
   readonly #publisher: Publisher;
   readonly #timers: RestartTimers;
-  readonly #compressor: LogCompressor;
+  readonly #logging: ContainerLogging;
   readonly #records: Disposable;
   readonly #imageGuard: Disposable;
   readonly #probeListeners = new Set<ProbeListener>();
@@ -68,36 +61,53 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   constructor(context: EngineContext, database: DatabaseSync) {
     this.#context = context;
     this.#database = database;
-    this.#publisher = new Publisher(context.network, () => publishedEndpoints(context.store.list()), context.log);
+    this.#publisher = new Publisher({
+      network: context.network,
+      endpoints: () => publishedEndpoints(context.store.list()),
+      names: () => networkNames(context.network.list(), context.store.list()),
+      ...(context.resolver === undefined ? {} : { resolver: context.resolver }),
+      log: context.log,
+    });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
-    const place = this.#placeCompressed.bind(this);
-    this.#compressor = new LogCompressor({ baseName: logBaseName, log: context.log, place });
+    this.#logging = new ContainerLogging(context, this.#queue);
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
+    context.volumes.guard(volumeUsage(context.store));
     this.#records = context.store.onChange((id) => {
       const record = context.store.get(id);
+      if (record?.state === 'exited' || record?.state === 'restarting')
+        this.#inBackground(id, () => context.volumes.settle());
       this.#timers.update(id, record);
       if (record === undefined) context.attachments.failed(id, unknownContainer(id));
       else this.#autoRemove(record);
       if (record !== undefined && record.state !== 'exited' && record.state !== 'restarting') return;
-      this.#compressor.forget(id);
-      if (record !== undefined) this.#followLog(id);
+      this.#logging.ended(id);
     });
   }
 
   async recover(): Promise<void> {
     const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
+    await this.#context.volumes.collect();
+    await this.#context.volumes.settle();
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
     for (const record of this.#context.store.list()) {
-      this.#followLog(record.id);
+      this.#logging.follow(record.id);
       this.#timers.update(record.id, record);
       this.#autoRemove(record);
     }
     await this.#publisher.request();
-    for (const [id, rest] of unfinished) {
+    const createdAt = (id: string): number => this.#context.store.get(id)?.createdAtMs ?? 0;
+    for (const [id, rest] of [...unfinished].toSorted(([a], [b]) => createdAt(a) - createdAt(b))) {
       if (rest === 'stop') this.#inBackground(id, () => this.#stopNow(id, {}));
-      if (rest === 'start') this.#inBackground(id, () => this.#startNow(id, 'asked'));
+      if (rest === 'start') this.#inBackground(id, () => this.#startAfterOwners(id));
       if (rest === 'recover') this.#recoverLater(id);
     }
+  }
+
+  /** Those whose namespaces it joins were created, and so are queued, before it. */
+  async #startAfterOwners(id: string): Promise<void> {
+    const { config } = this.#context.store.require(id);
+    for (const owner of namespaceOwners(config)) await this.#queue.run(owner, () => Promise.resolve());
+    await this.#startNow(id, 'asked');
   }
 
   /** Until then the record says what it said when the runner ended, so only what would not change by itself is tried. */
@@ -120,18 +130,28 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   async create(config: ContainerConfig): Promise<ContainerRecord> {
     const { store, images, clock } = this.#context;
-    if (images.find(config.imageId) === undefined) throw unknownImage(config.image);
+    const image = images.find(config.imageId);
+    if (image === undefined) throw unknownImage(config.image);
+    store.requireFreeName(config.name);
     const id = randomBytes(32).toString('hex');
     const hostname = config.hostname === '' ? id.slice(0, 12) : config.hostname;
-    const record = store.insert(id, { ...config, hostname }, clock());
+    await using volumes = await this.#context.volumes.acquire(id, volumeWishes(config));
     const paths = pathsOf(this.#context, id);
+    let record: StoredContainer;
     try {
       makeContainerDirectories(paths);
+      if (config.mounts.length > 0) {
+        const lower = image.layerDirectories;
+        await populateVolumes(this.#context, config, { kind: 'overlay', lower, upper: paths.upper, work: paths.work });
+      }
+      if (images.find(config.imageId) === undefined) throw unknownImage(config.image); // removed meanwhile
+      record = store.insert(id, { ...config, hostname }, clock());
     } catch (error) {
       await removeTree(paths.directory);
-      store.delete(id);
       throw error;
     }
+    const ownVolumes = config.autoRemove === true ? anonymousVolumes(config) : [];
+    volumes.keep((name) => ownVolumes.includes(name));
     return toRecord(record);
   }
 
@@ -150,13 +170,13 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     return killContainer(this.#context, id, signal);
   }
 
-  async remove(id: string, options: { force?: boolean } = {}): Promise<void> {
+  async remove(id: string, options: { force?: boolean; volumes?: boolean } = {}): Promise<void> {
     const { store, live } = this.#context;
     store.require(id);
     // A stop under way would otherwise be waited for to its timeout.
     if (options.force === true && live.has(id)) await killContainer(this.#context, id, sigkill).catch(() => undefined);
     return this.#queue.run(id, async () => {
-      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options.force === true);
+      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options);
       await this.#publisher.request();
     });
   }
@@ -184,16 +204,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry> {
-    const { store } = this.#context;
-    const { config } = store.require(id);
-    if (logDriver(config) === 'none') throw logUnreadable();
-    const isLive = (): boolean => {
-      const record = store.get(id);
-      return record !== undefined && isActive(record);
-    };
-    const onChange = (wake: () => void): Disposable =>
-      store.onChange((changed) => (changed === id ? wake() : undefined));
-    return readLogs({ directory: pathsOf(this.#context, id).state, baseName: logBaseName, isLive, onChange }, options);
+    return this.#logging.read(id, options);
   }
 
   // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
@@ -201,6 +212,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record = this.#context.store.require(id);
     const entry = this.#context.live.get(id);
     if (entry === undefined) throw notRunning(record);
+    if (record.paused) throw paused(record);
     const { config } = record;
     return entry.shim.exec({
       ...request,
@@ -222,8 +234,35 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   rename(id: string, name: string): Promise<void> {
-    // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
-    return this.#queue.run(id, async () => this.#context.store.rename(id, name));
+    return this.#queue.run(id, async () => {
+      this.#context.store.rename(id, name);
+      await this.#publisher.request();
+    });
+  }
+
+  async createNetwork(request: NetworkRequest): Promise<BridgeNetworkRecord> {
+    const network = await this.#context.network.create(request);
+    await this.#publisher.request();
+    return network;
+  }
+
+  async removeNetwork(id: string): Promise<void> {
+    await this.#context.network.remove(id);
+    await this.#publisher.request();
+  }
+
+  connect(id: string, endpoint: EndpointConfig): Promise<void> {
+    return this.#queue.run(id, async () => {
+      await connectContainer(this.#context, id, endpoint);
+      await this.#publisher.request();
+    });
+  }
+
+  disconnect(id: string, networkId: string): Promise<void> {
+    return this.#queue.run(id, async () => {
+      await disconnectContainer(this.#context, id, networkId);
+      await this.#publisher.request();
+    });
   }
 
   restart(id: string, options: StopOptions = {}): Promise<void> {
@@ -232,6 +271,32 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       await this.#stopNow(id, options);
       await this.#startNow(id, 'asked');
     });
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => pauseContainer(this.#context, id));
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => unpauseContainer(this.#context, id));
+  }
+
+  /** Its health checks go on unless it is paused then. */
+  #whilePausing(id: string, operation: () => Promise<void>): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, async () => {
+      try {
+        await operation();
+      } finally {
+        const entry = this.#context.live.get(id);
+        if (entry !== undefined) this.#monitor(id, entry);
+      }
+    });
+  }
+
+  update(id: string, update: ContainerUpdate): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, () => updateContainer(this.#context, id, update));
   }
 
   async resize(id: string, size: { columns: number; rows: number }): Promise<void> {
@@ -265,7 +330,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#timers[Symbol.dispose]();
     this.#records[Symbol.dispose]();
     this.#imageGuard[Symbol.dispose]();
-    await this.#compressor[Symbol.asyncDispose]();
+    await this.#logging[Symbol.asyncDispose]();
     await this.#queue.idle();
     for (const id of this.#context.live.keys()) await disconnect(this.#context, id);
     await this.#publisher[Symbol.asyncDispose]();
@@ -275,31 +340,10 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     try {
       const entry = await startContainer(this.#context, id, cause, this.#onExit);
       if (entry !== undefined) this.#monitor(id, entry);
-      this.#followLog(id);
+      this.#logging.follow(id);
     } finally {
       await this.#publisher.request();
     }
-  }
-
-  #followLog(id: string): void {
-    const record = this.#context.store.get(id);
-    if (record === undefined || !compressesLog(record)) return;
-    const directory = pathsOf(this.#context, id).state;
-    if (this.#context.live.has(id)) this.#compressor.follow(id, directory);
-    else this.#compressor.request(id, directory);
-  }
-
-  /** In the container's queue, so that no start, which would make a shim the owner of the names, comes between. */
-  #placeCompressed(id: string, directory: string, file: LogFile): Promise<void> {
-    return this.#queue.run(id, async () => {
-      const { live, store } = this.#context;
-      const entry = live.get(id);
-      if (entry !== undefined) return entry.shim.placeCompressedLog(BigInt(file.inode));
-      const record = store.get(id);
-      // Nothing of a container whose shim is there and does not answer.
-      if (record !== undefined && record.state !== 'running' && record.state !== 'starting')
-        await placeCompressed(directory, logBaseName, file);
-    });
   }
 
   async #stopNow(id: string, options: StopOptions): Promise<void> {
@@ -311,7 +355,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     if (!isOver({ state, error }) || config.autoRemove !== true) return;
     this.#inBackground(id, async () => {
       const record = this.#context.store.get(id);
-      if (record !== undefined && isOver(record)) await removeContainer(this.#context, id, false);
+      if (record !== undefined && isOver(record)) await removeContainer(this.#context, id, {});
     });
   }
 
@@ -346,6 +390,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record: StoredContainer = this.#context.store.require(id);
     const check = record.config.healthcheck;
     if (check === undefined || entry.health !== undefined || this.#context.live.get(id) !== entry) return;
+    if (record.paused) return;
     entry.health = new HealthMonitor({
       check,
       exec: (request) => this.#probe(id, request),
@@ -390,14 +435,6 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#queue
       .run(id, operation)
       .catch((error: unknown) => this.#context.log('error', `Container ${id.slice(0, 12)}: ${errorText(error)}`));
-  }
-}
-
-function compressesLog({ id, config }: StoredContainer): boolean {
-  try {
-    return logPolicy(id, config).compress;
-  } catch {
-    return false; // told by the start, which fails
   }
 }
 

@@ -1,4 +1,7 @@
+import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import type { ExecSession } from '../launcher/launcher.ts';
+import type { EndpointConfig } from './network-config.ts';
+import type { ContainerUpdate } from './updating.ts';
 
 /** A health check's command is an exec, too. */
 export type ProbeEvent = { readonly execId: string; readonly command: readonly string[] } & (
@@ -22,6 +25,32 @@ export interface ContainerControl {
   restart(id: string, options?: { signal?: string; timeoutMs?: number }): Promise<void>;
   /** Called for each step of each health check's command. */
   onProbe?(listener: ProbeListener): Disposable;
+  /** Makes a network, and what answers names on it; see `Network.create`. */
+  createNetwork(request: NetworkRequest): Promise<BridgeNetworkRecord>;
+  /** Takes a network away; see `Network.remove`. */
+  removeNetwork(id: string): Promise<void>;
+  /**
+   * Puts a container on one more network: at once when it runs, else from its next start on.
+   *
+   * @throws BerthError `network.already-connected`, and what `Network.lease` throws
+   */
+  connect(id: string, endpoint: EndpointConfig): Promise<void>;
+  /** Takes a container off a network, by the network's id. @throws BerthError `network.not-connected` */
+  disconnect(id: string, networkId: string): Promise<void>;
+  /**
+   * Lets its processes stand still, its health checks too.
+   *
+   * @throws BerthError `container.not-running`, `container.paused`, `cgroup.not-frozen`
+   */
+  pause(id: string): Promise<void>;
+  /** @throws BerthError `container.not-paused` */
+  unpause(id: string): Promise<void>;
+  /**
+   * Changes its limits, in force at once, and its restart policy. What the kernel refuses leaves all as it was.
+   *
+   * @throws BerthError `container.removing`, `cgroup.write-failed`
+   */
+  update(id: string, update: ContainerUpdate): Promise<void>;
   /** The size of its terminal. @throws BerthError `container.not-running` */
   resize(id: string, size: { columns: number; rows: number }): Promise<void>;
 }

@@ -1,10 +1,14 @@
 import { join } from 'node:path';
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher, Shim } from '../launcher/launcher.ts';
+import type { NetworkNames } from '../network/name-table.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
+import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
+import type { IsolationDefaults } from './isolation.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
 import type { ContainerStore } from './state.ts';
@@ -18,6 +22,13 @@ export type EngineLog = (level: 'info' | 'warn' | 'error', message: string) => v
 export interface LiveContainer {
   readonly shim: Shim;
   health: HealthMonitor | undefined;
+  /** Tells of processes that were killed for want of memory, while it runs on. */
+  oom?: Disposable;
+}
+
+/** Takes the complete table of names, whenever it has changed. */
+export interface NameSink {
+  update(networks: readonly NetworkNames[]): Promise<void>;
 }
 
 /** What the engine's operations work with. */
@@ -25,7 +36,11 @@ export interface EngineContext {
   readonly store: ContainerStore;
   readonly images: ImageStore;
   readonly network: Network;
+  /** Answers names on user-defined networks; absent: nobody does. */
+  readonly resolver?: NameSink;
   readonly launcher: Launcher;
+  readonly volumes: Volumes;
+  readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory. */
   readonly directory: string;
   readonly cgroup: CgroupTree;
@@ -34,6 +49,7 @@ export interface EngineContext {
   readonly kernel: string;
   /** Paths that are masked in containers because this host has them. */
   readonly hostMaskedPaths: readonly string[];
+  readonly isolation: IsolationDefaults;
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly live: Map<string, LiveContainer>;
@@ -45,6 +61,11 @@ export function pathsOf(context: EngineContext, id: string): ContainerPaths {
 }
 
 /** The container's cgroup as a directory of the host. */
-export function cgroupDirectory({ cgroup }: EngineContext, id: string): string {
-  return join(cgroup.mountPoint, cgroup.path, id);
+export function cgroupDirectory(context: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(context.cgroup.mountPoint, cgroupPath(context, id));
+}
+
+/** The container's cgroup in the hierarchy: below the runner's subtree, in the parent that its config names. */
+export function cgroupPath({ cgroup, store }: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(cgroup.path, store.get(id)?.config.cgroupParent ?? '', id);
 }

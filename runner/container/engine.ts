@@ -1,6 +1,7 @@
 import type { HealthState } from '#shared/model/task.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import type { HealthProbe } from './health.ts';
+import type { BoundPort, NetworkLink } from '../network/network.ts';
 import type { ContainerConfig } from './config.ts';
 
 /**
@@ -20,9 +21,16 @@ export interface ContainerRecord {
   readonly probes?: HealthReport | undefined;
   /** Host pid of its first process, 0 when none. */
   readonly pid: number;
+  /** On the first of its networks, while it runs. */
   readonly address: string | undefined;
+  /** Its place on each of its networks while it runs; absent: none. */
+  readonly links?: readonly NetworkLink[];
+  /** Where its ports are published while it runs; absent: nowhere. */
+  readonly published?: readonly BoundPort[];
   readonly exitCode: number | undefined;
   readonly oomKilled: boolean;
+  /** Running, but its processes stand still. */
+  readonly paused: boolean;
   /** Why the last start or run failed; empty when it did not. */
   readonly error: string;
   /** Restarts by policy since the last explicit start. */
@@ -71,8 +79,11 @@ export interface Engine {
   /** Resolves when it has ended; no restart follows. */
   stop(id: string, options?: { signal?: string; timeoutMs?: number }): Promise<void>;
   kill(id: string, signal: string): Promise<void>;
-  /** @throws BerthError `container.running` unless `force` */
-  remove(id: string, options?: { force?: boolean }): Promise<void>;
+  /**
+   * @param options `volumes`: with those of its volumes that have no name and that no other container uses
+   * @throws BerthError `container.running` unless `force`
+   */
+  remove(id: string, options?: { force?: boolean; volumes?: boolean }): Promise<void>;
   /** Resolves with the exit code when it is not running. */
   wait(id: string, options?: { signal?: AbortSignal }): Promise<number>;
   /** @throws BerthError `container.unknown`, `container.log-unreadable` when its output is not kept */

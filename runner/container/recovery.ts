@@ -2,14 +2,18 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
-import { childCgroups, removeCgroup } from '../os/cgroup.ts';
+import { containerCgroups, removeCgroup } from '../os/cgroup.ts';
 import { currentBootId, hostWasRestarted, rememberBoot } from '../os/host-boot.ts';
 import { removeTree } from '../os/files.ts';
+import { isFrozen } from '../os/freezer.ts';
 import { removeContainer } from './ending.ts';
+import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
 import { returnsWithRunner } from './restart.ts';
+import { releaseSharedMemory } from './shared-memory.ts';
 import type { StoredContainer } from './state.ts';
+import { enforceLimits } from './updating.ts';
 
 /** What is left to do for a container, in its own queue, once the engine is up; `recover`: its recovery has failed. */
 export type Unfinished = 'nothing' | 'stop' | 'start' | 'recover';
@@ -60,7 +64,7 @@ export async function recoverContainer(
   switch (record.state) {
     case 'removing':
       await killShim(context, record.id);
-      await removeContainer(context, record.id, true);
+      await removeContainer(context, record.id, { force: true });
       return 'nothing';
     case 'starting':
     case 'running':
@@ -102,9 +106,10 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
     await settleRun(context, record.id, await lostRun(context, record.id, why));
     return 'nothing';
   }
-  const link = await context.network.lease(record.id);
-  context.store.update(record.id, { address: link.address });
+  await adoptNetworks(context, record, shim.pid);
   recordRunning(context, record, shim, record.startedAtMs ?? context.clock(), watcher);
+  if (isFrozen(cgroupDirectory(context, record.id))) context.store.update(record.id, { paused: true });
+  await enforceLimits(context, record.id).catch((error: unknown) => context.log('warn', errorText(error)));
   return record.desired === 'stopped' ? 'stop' : 'nothing';
 }
 
@@ -112,6 +117,7 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
 async function clearRun(context: EngineContext, id: string): Promise<void> {
   await killShim(context, id);
   await removeCgroup(cgroupDirectory(context, id));
+  await releaseSharedMemory(pathsOf(context, id).shm);
 }
 
 /** Ends a process that no record speaks of, by its shim, so that the shim ends too. */
@@ -126,11 +132,11 @@ async function killShim(context: EngineContext, id: string): Promise<void> {
 /** Ids of which there is a directory, a cgroup or a lease, but no record. */
 async function strays({ store, directory, cgroup }: EngineContext, database: DatabaseSync): Promise<Set<string>> {
   const leases = database
-    .prepare('select container_id from address_leases union select container_id from port_reservations')
+    .prepare('select container_id from network_leases union select container_id from port_reservations')
     .all();
   const names = [
     ...(await readdir(directory)),
-    ...(await childCgroups(join(cgroup.mountPoint, cgroup.path))),
+    ...(await containerCgroups(join(cgroup.mountPoint, cgroup.path))).keys(),
     ...leases.map((row) => String(row['container_id'])),
   ];
   return new Set(names.filter((name) => /^[0-9a-f]{64}$/.test(name) && store.get(name) === undefined));
@@ -138,7 +144,10 @@ async function strays({ store, directory, cgroup }: EngineContext, database: Dat
 
 async function removeStray(context: EngineContext, id: string): Promise<void> {
   context.log('warn', `Removing the remains of container ${id}, which has no record`);
-  await clearRun(context, id);
+  await killShim(context, id);
+  const { mountPoint, path } = context.cgroup;
+  const cgroup = (await containerCgroups(join(mountPoint, path))).get(id);
+  if (cgroup !== undefined) await removeCgroup(cgroup);
   await context.network.release(id);
   await removeTree(pathsOf(context, id).directory);
 }

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { knownCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules } from '../security/device-rules.ts';
 import { containerConfig } from './config.ts';
-import { discardedLimits, processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
+import { discardedLimits } from './resource-spec.ts';
+import { processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
 
 const config = containerConfig.parse({
   name: 'web',
@@ -20,12 +22,15 @@ const config = containerConfig.parse({
 });
 const context: SpecContext = {
   containerId: 'a'.repeat(64),
+  mounts: [],
   files: { hostname: '/c/hostname', hosts: '/c/hosts', resolvConf: '/c/resolv.conf' },
+  networkNamespaces: [{ type: 'network' }],
   cgroupsPath: `/berth-x/${'a'.repeat(64)}`,
   controllers: ['memory', 'pids'],
   architecture: 'amd64',
   kernel: '6.1.0',
   hostMaskedPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
+  isolation: { capabilities: knownCapabilities, joined: {}, devices: [] },
 };
 
 test("the defaults are Docker's", () => {

@@ -1,27 +1,41 @@
-import type { RuntimeMount, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import { defaultCapabilities } from '../security/capabilities.ts';
-import { defaultDeviceRules } from '../security/device-rules.ts';
-import { defaultDevices } from '../security/devices.ts';
+import type { RuntimeMount, RuntimeNamespace, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultMounts } from '../security/mounts.ts';
-import { maskedPaths, readonlyPaths } from '../security/paths.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
-import { seccompProfile } from '../security/seccomp.ts';
 import type { ContainerConfig } from './config.ts';
+import { runtimeMounts } from './mount-spec.ts';
+import {
+  isolationArgs,
+  isolationDeviceRules,
+  isolationLinux,
+  isolationMounts,
+  isolationNamespaces,
+  isolationProcess,
+  isolationSeccomp,
+  type IsolationContext,
+} from './isolation-spec.ts';
+import { resourceSpec, type BlockDevices } from './resource-spec.ts';
 
 /** What a spec is made from beside the container's config. Paths are absolute and on the host. */
 export interface SpecContext {
   readonly containerId: string;
   /** The files that are bound over /etc/hostname, /etc/hosts and /etc/resolv.conf. */
   readonly files: { readonly hostname: string; readonly hosts: string; readonly resolvConf: string };
+  /** What the container was given to mount (`prepareMounts`). */
+  readonly mounts: readonly RuntimeMount[];
+  /** The container's own network namespace, or whose it joins; empty: the host's. */
+  readonly networkNamespaces: readonly RuntimeNamespace[];
   /** Path in the cgroup hierarchy, from its root (`/berth-1a2b3c4d/<id>`). */
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
   readonly controllers: readonly string[];
+  /** Of the config's block limits. */
+  readonly blockDevices?: BlockDevices;
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
   /** Paths that are masked because this host has them. */
   readonly hostMaskedPaths: readonly string[];
+  readonly isolation: IsolationContext;
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -31,40 +45,38 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
  * looks the config's user up in the container's own /etc/passwd.
  */
 export function runtimeSpec(config: ContainerConfig, context: SpecContext): RuntimeSpec {
+  const { isolation } = context;
+  const process = isolationProcess(config, isolation);
+  const seccomp = isolationSeccomp(config, context, process.capabilities.bounding);
+  const namespaces = [...isolationNamespaces(config, isolation), ...context.networkNamespaces];
   return {
     ociVersion: '1.2.0',
     process: {
       terminal: config.terminal,
       user: { uid: 0, gid: 0, additionalGids: [] },
-      args: config.args,
+      args: isolationArgs(config.args, isolation),
       env: processEnvironment(config),
       cwd: config.workingDirectory === '' ? '/' : config.workingDirectory,
-      capabilities: {
-        bounding: defaultCapabilities,
-        effective: defaultCapabilities,
-        permitted: defaultCapabilities,
-        // Empty, so that no program of the image can gain one by file capabilities (CVE-2022-29162 and kin).
-        inheritable: [],
-        ambient: [],
-      },
       rlimits: config.rlimits.map(({ type, soft, hard }) => ({ type: rlimitName(type), soft, hard })),
-      noNewPrivileges: config.noNewPrivileges,
-      oomScoreAdj: 0,
+      ...process,
     },
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
-    mounts: [...defaultMounts(config.shmBytes), ...fileMounts(context.files)],
+    ...(config.domainname === '' ? {} : { domainname: config.domainname }),
+    mounts: runtimeMounts({
+      defaults: isolationMounts(config, isolation, defaultMounts(config.shmBytes)),
+      files: fileMounts(context.files, config.readonlyRootfs),
+      own: context.mounts,
+    }),
     annotations: {},
     linux: {
-      namespaces: (['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'] as const).map((type) => ({ type })),
-      devices: defaultDevices,
+      ...isolationLinux(config, isolation, { namespaces, maskedPaths: context.hostMaskedPaths }),
       cgroupsPath: context.cgroupsPath,
-      resources: resources(config, context.controllers),
-      seccomp: seccompProfile({ ...context, capabilities: defaultCapabilities }),
-      maskedPaths: maskedPaths(context.hostMaskedPaths),
-      readonlyPaths,
-      // The network namespace is the container's own, so that it may bind low ports and ping without a capability.
-      sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' },
+      resources: {
+        devices: isolationDeviceRules(config, isolation),
+        ...resourceSpec(config, context.controllers, context.blockDevices),
+      },
+      ...(seccomp === undefined ? {} : { seccomp }),
       rootfsPropagation: 'rprivate',
     },
   };
@@ -96,38 +108,17 @@ function rlimitName(type: string): string {
   return name.startsWith('RLIMIT_') ? name : `RLIMIT_${name}`;
 }
 
-function fileMounts(files: SpecContext['files']): RuntimeMount[] {
+/** As with Docker, they are read-only where the root is. */
+function fileMounts(files: SpecContext['files'], readonly: boolean): RuntimeMount[] {
   const bind = (source: string, destination: string): RuntimeMount => ({
     destination,
     type: 'bind',
     source,
-    options: ['rbind', 'rprivate'],
+    options: ['rbind', 'rprivate', ...(readonly ? ['ro'] : [])],
   });
   return [
     bind(files.resolvConf, '/etc/resolv.conf'),
     bind(files.hostname, '/etc/hostname'),
     bind(files.hosts, '/etc/hosts'),
   ];
-}
-
-/** As with Docker, a memory limit without a swap limit allows as much swap again. */
-function resources(config: ContainerConfig, controllers: readonly string[]): RuntimeResources {
-  const memory = config.memoryBytes > 0 && controllers.includes('memory');
-  const pids = config.pidsLimit > 0 && controllers.includes('pids');
-  return {
-    devices: defaultDeviceRules,
-    ...(memory ? { memory: { limit: config.memoryBytes, swap: config.memoryBytes * 2 } } : {}),
-    ...(pids ? { pids: { limit: config.pidsLimit } } : {}),
-  };
-}
-
-/** The limits of a config that cannot be enforced on a host with these controllers, in words. */
-export function discardedLimits(config: ContainerConfig, controllers: readonly string[]): readonly string[] {
-  const wanted = [
-    { controller: 'memory', asked: config.memoryBytes > 0 },
-    { controller: 'pids', asked: config.pidsLimit > 0 },
-  ];
-  return wanted
-    .filter(({ controller, asked }) => asked && !controllers.includes(controller))
-    .map((one) => one.controller);
 }

@@ -4,6 +4,7 @@ import { logDriver, logUnreadable } from '../container/log-policy.ts';
 import type { Answer, HijackedConnection } from './answer.ts';
 import { atLeast, flag, option, parameter, type ApiRequest } from './api-request.ts';
 import { writeLogs } from './container-logs.ts';
+import { refusePaused } from './container-pause.ts';
 import type { DockerApiContext } from './context.ts';
 import { detachKeys } from './detach-keys.ts';
 import { requireContainer } from './docker-errors.ts';
@@ -62,6 +63,7 @@ function viewOf(request: ApiRequest, { config }: ContainerRecord): Pick<AttachVi
 /** @throws BerthError `docker.no-container`, `docker.restarting` */
 function attachable(context: DockerApiContext, request: ApiRequest): ContainerRecord {
   const record = requireContainer(context, parameter(request, 'id'));
+  refusePaused(record, 'attach', parameter(request, 'id'));
   if (record.state !== 'restarting') return record;
   const text = `container ${parameter(request, 'id').slice(0, 160)} is restarting, wait until the container is running`;
   throw new BerthError('conflict', 'docker.restarting', text);

@@ -16,14 +16,19 @@ export async function listContainers(context: DockerApiContext, request: ApiRequ
     all: flag(request, 'all'),
     limit: integer(request, 'limit'),
     imageId: (reference) => context.images.find(reference)?.id,
+    isNetwork: (network, reference) => {
+      const found = context.network.find(network);
+      return found !== undefined && (found.name === reference || (reference !== '' && found.id.startsWith(reference)));
+    },
   });
   const { network } = context;
   const now = context.clock();
+  const volumePath = (name: string): string => context.volumes.pathOf(name);
   const withSize = flag(request, 'size');
   const entries: unknown[] = [];
   for (const record of chosen) {
     const size = withSize ? { size: await sizeOf(context, record) } : {};
-    entries.push(containerSummary(record, { network, now, ...size }));
+    entries.push(containerSummary(record, { network, now, volumePath, ...size }));
   }
   return json(entries);
 }

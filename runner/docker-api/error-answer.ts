@@ -18,6 +18,8 @@ const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: num
   'launch.command-not-executable': notStarted,
   'launch.user-unknown': (error) => ({ status: 400, message: unknownUser(error) }),
   'log.options': (error) => ({ message: `failed to create task for container: ${error.message}` }),
+  'sysctl.refused': (error) => ({ status: 500, message: `${createFailed}: ${error.message}: unknown` }),
+  'mount.guarded': (error) => ({ message: `${startFailed}: ${error.message}: unknown` }),
   'container.no-command': () => ({ message: 'no command specified' }),
   'signal.unknown': (error) => ({ message: `invalid signal: ${/"(.*)"/.exec(error.message)?.[1] ?? ''}` }),
   'image.reference-invalid': (error) => ({ message: error.message.replace(/^image reference ".*": /s, '') }),
@@ -33,6 +35,8 @@ function unknownUser(error: BerthError): string {
   return `unable to find ${kind} ${name ?? ''}: no matching entries in ${kind === 'user' ? 'passwd' : 'group'} file`;
 }
 
+const createFailed =
+  'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed';
 const startFailed =
   'failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process';
 

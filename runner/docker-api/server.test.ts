@@ -4,8 +4,10 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createContainerFiles } from '../archive/local-container-files.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -28,6 +30,7 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
+  isolation: { apparmorProfiles: undefined, remapsAll: false },
   now: 0,
 };
 
@@ -37,7 +40,14 @@ const host: DockerApiHost = {
     ...engineWithout(),
     attach: () => Promise.reject(new Error('no container')),
     rename: () => Promise.resolve(),
+    createNetwork: () => Promise.reject(new Error('no network')),
+    removeNetwork: () => Promise.resolve(),
+    connect: () => Promise.resolve(),
+    disconnect: () => Promise.resolve(),
     restart: () => Promise.resolve(),
+    pause: () => Promise.reject(new Error('not here')),
+    unpause: () => Promise.reject(new Error('not here')),
+    update: () => Promise.reject(new Error('not here')),
     resize: () => Promise.resolve(),
   },
   images: {
@@ -48,11 +58,27 @@ const host: DockerApiHost = {
     onChange: () => ({ [Symbol.dispose]: () => {} }),
     tag: () => {},
     detail: () => undefined,
+    create: () => Promise.reject(new Error('none is made here')),
+    save: () => Readable.from([]),
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
-  network: { id: '0'.repeat(64), bridge: 'berth0', gateway: '10.88.0.1', subnet: '10.88.0.0/16' },
+  network: { list: () => [], find: () => undefined },
+  volumes: {
+    create: () => Promise.reject(new Error('no volumes')),
+    find: () => undefined,
+    list: () => [],
+    onChange: () => ({ [Symbol.dispose]: () => {} }),
+    pathOf: (name) => `/nonexistent/${name}`,
+    remove: () => Promise.resolve(),
+    require: () => {
+      throw new Error('no volumes');
+    },
+    usersOf: () => [],
+  },
+  files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
+  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
   clock: () => 0,
 };
 

@@ -18,6 +18,10 @@ export interface LinkSpec {
   readonly prefixLength: number;
   readonly gateway: string;
   readonly macAddress: string;
+  /** Absent: the kernel's default. */
+  readonly mtuBytes?: number | undefined;
+  /** It reaches no other isolated link of the bridge, but the host. */
+  readonly isolated?: boolean;
 }
 
 /** How the shim writes the log: its rotation (0 bytes: none), its form (json-file when absent). */

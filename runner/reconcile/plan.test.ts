@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Assignment } from '#shared/model/assignment.ts';
 import type { RestartPolicy } from '#shared/model/service.ts';
 import { isTerminal, type AssignedTask, type TaskStatus } from '#shared/model/task.ts';
+import { containerConfig } from '../container/config.ts';
 import type { ContainerRecord } from '../container/engine.ts';
 import type { Plan, PlanInput } from './draft.ts';
 import { OUTCOME_RETENTION_MS, planSteps } from './plan.ts';
@@ -32,7 +33,7 @@ function task(
 function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): ContainerRecord {
   return {
     id: `c-${of.id}`,
-    config: {
+    config: containerConfig.parse({
       name: `${of.stack}.${of.service}.${of.slot}.${of.id}`,
       image: of.container.image,
       imageId: 'sha256:1',
@@ -40,30 +41,22 @@ function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): Con
       environment: [],
       workingDirectory: '',
       user: '',
-      additionalGroups: [],
       hostname: '',
       labels: {},
-      terminal: false,
-      stdin: false,
       restart: of.container.restart,
       ports: [],
       publishGroup: of.serviceId,
-      stopSignal: 'SIGTERM',
-      stopTimeoutMs: 10_000,
-      memoryBytes: 0,
-      pidsLimit: 0,
-      readonlyRootfs: false,
-      noNewPrivileges: false,
-      shmBytes: 0,
-      rlimits: [],
+      networkNamespace: { kind: 'own' },
+      endpoints: [],
       task: { id: of.id, epoch: of.epoch, serviceId: of.serviceId, slot: of.slot },
-    },
+    }),
     state: 'running',
     health: 'none',
     pid: 1,
     address: '10.83.0.2',
     exitCode: undefined,
     oomKilled: false,
+    paused: false,
     error: '',
     restarts: 0,
     createdAtMs: NOW,

@@ -11,13 +11,3 @@ test('what the client sends for an ordinary run passes', () => {
   };
   expect(() => checkFields({ Image: 'busybox', Volumes: {}, Domainname: '' }, hostConfig)).not.toThrow();
 });
-
-test.each([
-  ['HostConfig.Privileged: true', {}, { Privileged: true }],
-  ['HostConfig.NetworkMode: "host"', {}, { NetworkMode: 'host' }],
-  ['HostConfig.Binds: ["/:/host"]', {}, { Binds: ['/:/host'] }],
-  ['Volumes: {"/data":{}}', { Volumes: { '/data': {} } }, {}],
-  ['Domainname: "example"', { Domainname: 'example' }, {}],
-])('%s is refused by name', (text, config, hostConfig) => {
-  expect(() => checkFields(config, hostConfig)).toThrow(`${text} is not supported`);
-});

@@ -1,13 +1,14 @@
-import type { PublishedPort } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
 import type { LogConfig } from '../../container/log-config.ts';
+import type { ConfiguredMount } from '../../container/mount-config.ts';
+import type { NetworkConfig } from '../../container/network-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
-import { isolationOf } from './create/isolation.ts';
+import { isolationOf, type IsolationHost } from './create/isolation.ts';
 import { logConfigOf } from './create/logging.ts';
+import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
-import { networkingOf } from './create/networking.ts';
 import { resourcesOf } from './create/resources.ts';
 import { restartPolicyOf } from './create/restart-policy.ts';
 import type { ConfigBody, CreateBody, HostConfigBody } from './create-request.ts';
@@ -18,8 +19,11 @@ export interface CreateContext {
   /** Unique: no other container shares the published ports. */
   readonly publishGroup: string;
   readonly image: { readonly id: string; readonly config: ImageConfig };
-  /** Every host port chosen. */
-  readonly ports: readonly PublishedPort[];
+  /** Where it is, and what it publishes. */
+  readonly networking: Pick<NetworkConfig, 'networkNamespace' | 'endpoints' | 'ports'> & { readonly hostname?: string };
+  readonly isolation: IsolationHost;
+  /** All that is mounted (`containerMounts`). */
+  readonly mounts: readonly ConfiguredMount[];
   /** The runner's default; absent: Docker's. */
   readonly log?: LogConfig | undefined;
 }
@@ -42,7 +46,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       ...(entrypoint === undefined ? {} : { entrypoint: [...entrypoint] }),
       environment: {},
       labels: config.Labels ?? {},
-      ports: [...context.ports],
+      ports: [],
       restart: restartPolicyOf(host),
       healthcheck: healthcheckOf(config.Healthcheck) ?? undefined,
     },
@@ -62,10 +66,13 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       ? {}
       : { stopTimeoutMs: config.StopTimeout < 0 ? 86_400_000 : config.StopTimeout * 1000 }),
     additionalGroups: host.GroupAdd ?? [],
-    ...isolationOf(host),
+    ...isolationOf(config, host, context.isolation),
     ...resourcesOf(host),
     ...mountsOf(host),
-    ...networkingOf(config),
+    mounts: [...context.mounts],
+    ...namesOf(config, host),
+    ...(config.Hostname ? { hostname: config.Hostname } : {}),
+    ...context.networking,
     log: logConfigOf(host, context.log),
     autoRemove: host.AutoRemove ?? false,
     docker: {
@@ -77,6 +84,8 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
         ...shownHealthcheck(config.Healthcheck ?? image.Healthcheck),
         Cmd: shownCommand(own, entrypoint, image.Cmd),
         Entrypoint: entrypoint === undefined ? (image.Entrypoint ?? null) : entrypoint,
+        ...volumesShown({ ...image.Volumes, ...config.Volumes }),
+        ...(config.NetworkDisabled === true ? { NetworkDisabled: true } : {}),
         ...exposed({ ...image.ExposedPorts, ...config.ExposedPorts }),
         ...(config.StopTimeout == null ? {} : { StopTimeout: config.StopTimeout }),
       },
@@ -102,6 +111,10 @@ function shownCommand(
 
 function shownHealthcheck(check: object | null | undefined): { Healthcheck?: unknown } {
   return check === null || check === undefined ? {} : { Healthcheck: check };
+}
+
+function volumesShown(volumes: Readonly<Record<string, unknown>>): { Volumes?: unknown } {
+  return Object.keys(volumes).length === 0 ? {} : { Volumes: volumes };
 }
 
 function exposed(ports: Readonly<Record<string, unknown>>): { ExposedPorts?: unknown } {

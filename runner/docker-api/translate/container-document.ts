@@ -1,7 +1,9 @@
 import type { ContainerConfig } from '../../container/config.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
-import { endpointSettings, prefixLengthOf, type NetworkView } from './container-network.ts';
-import { apiTime, stateWord } from './container-status.ts';
+import { combinedId } from '../../network/combined-id.ts';
+import { defaultLink, endpointDocuments, type NetworkView } from './container-network.ts';
+import { apiTime, statusWord } from './container-status.ts';
+import { mountPoints } from './create/container-mounts.ts';
 import { hostConfigDocument } from './host-config-document.ts';
 import type { ContainerSize } from './container-summary.ts';
 
@@ -13,6 +15,8 @@ export interface ContainerPlace {
   readonly resolvConfPath: string;
   readonly upper: string;
   readonly work: string;
+  /** A volume's directory. */
+  readonly volumePath: (name: string) => string;
   /** Lowest first. */
   readonly layers: readonly string[];
 }
@@ -47,7 +51,7 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: config.apparmorProfile,
     ExecIDs: view.execIds.length === 0 ? null : view.execIds,
     HostConfig: hostConfigDocument(config),
     GraphDriver: {
@@ -59,7 +63,7 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
       },
     },
     ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
-    Mounts: [],
+    Mounts: mountPoints(config, view.place.volumePath),
     Config: configDocument(config),
     NetworkSettings: networkSettings(record, view.network),
   };
@@ -68,9 +72,9 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
 function stateDocument(record: ContainerRecord): Document {
   const { state } = record;
   return {
-    Status: stateWord[state],
+    Status: statusWord(record),
     Running: state === 'running' || state === 'restarting',
-    Paused: false,
+    Paused: record.paused,
     Restarting: state === 'restarting',
     OOMKilled: record.oomKilled,
     Dead: false,
@@ -101,7 +105,7 @@ function configDocument(config: ContainerConfig): Document {
   const asked = config.docker?.config ?? {};
   return {
     Hostname: config.hostname,
-    Domainname: '',
+    Domainname: config.domainname,
     User: config.user,
     AttachStdin: asked['AttachStdin'] ?? false,
     AttachStdout: asked['AttachStdout'] ?? false,
@@ -117,6 +121,7 @@ function configDocument(config: ContainerConfig): Document {
     Volumes: asked['Volumes'] ?? null,
     WorkingDir: config.workingDirectory,
     Entrypoint: asked['Entrypoint'] ?? null,
+    ...(asked['NetworkDisabled'] === true ? { NetworkDisabled: true } : {}),
     OnBuild: null,
     Labels: config.labels,
     ...(config.stopSignal === 'SIGTERM' ? {} : { StopSignal: config.stopSignal }),
@@ -147,17 +152,17 @@ export function exposedPorts(record: ContainerRecord): readonly string[] {
 }
 
 function networkSettings(record: ContainerRecord, network: NetworkView): Document {
-  const endpoint = endpointSettings(record, network);
+  const link = defaultLink(record);
   const running = record.state === 'running';
-  const names = [
-    ...exposedPorts(record),
-    ...record.config.ports.map((port) => `${port.containerPort}/${port.protocol}`),
-  ];
+  const { published = [] } = record;
+  const names = [...exposedPorts(record), ...published.map((port) => `${port.containerPort}/${port.protocol}`)];
   const bindings = names.toSorted().map((name): [string, unknown] => {
-    const own = record.config.ports.filter((port) => `${port.containerPort}/${port.protocol}` === name);
+    const own = published.filter((port) => `${port.containerPort}/${port.protocol}` === name);
     return [
       name,
-      own.length === 0 ? null : own.map(({ hostPort }) => ({ HostIp: '0.0.0.0', HostPort: `${hostPort}` })),
+      own.length === 0
+        ? null
+        : own.map(({ hostPort, hostAddress = '0.0.0.0' }) => ({ HostIp: hostAddress, HostPort: `${hostPort}` })),
     ];
   });
   return {
@@ -170,14 +175,14 @@ function networkSettings(record: ContainerRecord, network: NetworkView): Documen
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    EndpointID: endpoint['EndpointID'],
-    Gateway: endpoint['Gateway'],
+    EndpointID: link === undefined ? '' : combinedId(record.id, link.networkId),
+    Gateway: link?.gateway ?? '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
-    IPAddress: record.address ?? '',
-    IPPrefixLen: record.address === undefined ? 0 : prefixLengthOf(network),
+    IPAddress: link?.address ?? '',
+    IPPrefixLen: link?.prefixLength ?? 0,
     IPv6Gateway: '',
-    MacAddress: endpoint['MacAddress'],
-    Networks: { bridge: endpoint },
+    MacAddress: link?.macAddress ?? '',
+    Networks: endpointDocuments(record, network),
   };
 }

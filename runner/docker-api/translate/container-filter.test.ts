@@ -13,7 +13,16 @@ function record(name: string, over: Partial<ContainerRecord> = {}): ContainerRec
   });
   const none = { address: undefined, exitCode: undefined, startedAtMs: undefined, finishedAtMs: undefined };
   return {
-    ...{ id: name.padEnd(64, '0'), config, state: 'running', health: 'none', pid: 1, oomKilled: false, error: '' },
+    ...{
+      id: name.padEnd(64, '0'),
+      config,
+      state: 'running',
+      health: 'none',
+      pid: 1,
+      oomKilled: false,
+      paused: false,
+      error: '',
+    },
     ...{ ...none, restarts: 0, createdAtMs: 1, restartAtMs: undefined },
     ...over,
   };
@@ -27,7 +36,10 @@ const records = [
 
 function names(filters: object, rest: { all?: boolean; limit?: number } = {}): string[] {
   const parsed = parseFilters(JSON.stringify(filters), containerFilterNames);
-  const choice = { filters: parsed, all: rest.all ?? false, limit: rest.limit, imageId: () => 'sha256:1' };
+  const choice = {
+    ...{ filters: parsed, all: rest.all ?? false, limit: rest.limit, imageId: () => 'sha256:1' },
+    isNetwork: (network: string, reference: string) => network === reference,
+  };
   return chosenContainers(records, choice).map(({ config }) => config.name);
 }
 

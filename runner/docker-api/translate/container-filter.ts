@@ -1,7 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
-import { stateWord } from './container-status.ts';
+import { statusWord } from './container-status.ts';
 import { passes, passesLabels, type Filters } from './filters.ts';
 
 export const containerFilterNames = [
@@ -31,6 +31,8 @@ export interface Choice {
   readonly limit: number | undefined;
   /** The ID of the image that a reference names. */
   readonly imageId: (reference: string) => string | undefined;
+  /** True when a reference names the network of an endpoint. */
+  readonly isNetwork: (endpointNetwork: string, reference: string) => boolean;
 }
 
 /** The containers that GET /containers/json shows, newest first. */
@@ -50,19 +52,23 @@ export function chosenContainers(records: readonly ContainerRecord[], choice: Ch
     .slice(0, limit);
 }
 
-function matches(record: ContainerRecord, { filters, imageId }: Choice, records: readonly ContainerRecord[]): boolean {
+function matches(
+  record: ContainerRecord,
+  { filters, imageId, isNetwork }: Choice,
+  records: readonly ContainerRecord[],
+): boolean {
   const { config } = record;
-  const published = config.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
+  const published = (record.published ?? config.ports).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
   const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`);
   return (
     passes(filters, 'id', (value) => record.id.startsWith(value)) &&
     passes(filters, 'name', (value) => nameMatches(config.name, value)) &&
-    passes(filters, 'status', (value) => stateWord[record.state] === value) &&
+    passes(filters, 'status', (value) => statusWord(record) === value) &&
     passes(filters, 'exited', (value) => record.state === 'exited' && `${record.exitCode ?? 0}` === value) &&
     passes(filters, 'health', (value) => record.health === value) &&
     passes(filters, 'ancestor', (value) => imageId(value) === config.imageId) &&
-    passes(filters, 'network', (value) => value === 'bridge') &&
-    passes(filters, 'volume', () => false) &&
+    passes(filters, 'network', (value) => config.endpoints.some(({ network }) => isNetwork(network, value))) &&
+    passes(filters, 'volume', (value) => hasMount(config, value)) &&
     passes(filters, 'is-task', (value) => (value === 'true') === (config.task !== undefined)) &&
     passes(filters, 'publish', (value) => published.includes(withProtocol(value))) &&
     passes(filters, 'expose', (value) => exposedPorts(record).includes(withProtocol(value))) &&
@@ -70,6 +76,14 @@ function matches(record: ContainerRecord, { filters, imageId }: Choice, records:
     passes(filters, 'since', (value) => record.createdAtMs > createdAt(records, value)) &&
     passesLabels(filters, config.labels)
   );
+}
+
+/** By a volume's name, a source on the host or a destination. */
+function hasMount({ mounts }: ContainerRecord['config'], value: string): boolean {
+  return mounts.some((mount) => {
+    if (mount.destination === value) return mount.kind !== 'tmpfs' || mount.listed;
+    return mount.kind === 'volume' ? mount.name === value : mount.kind === 'bind' && mount.source === value;
+  });
 }
 
 /** A part of the name, or a regular expression in the few signs that people use (`^/web$`). */

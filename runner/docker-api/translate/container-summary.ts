@@ -1,7 +1,9 @@
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
-import { endpointSettings, type NetworkView } from './container-network.ts';
-import { stateWord, statusText } from './container-status.ts';
+import { endpointDocuments, type NetworkView } from './container-network.ts';
+import { mountPoints } from './create/container-mounts.ts';
+import { networkModeOf } from './create/networking.ts';
+import { statusText, statusWord } from './container-status.ts';
 
 /** Bytes that a container wrote, and with its image's. */
 export interface ContainerSize {
@@ -12,7 +14,12 @@ export interface ContainerSize {
 /** One entry of GET /containers/json (ContainerSummary). */
 export function containerSummary(
   record: ContainerRecord,
-  view: { readonly network: NetworkView; readonly now: number; readonly size?: ContainerSize },
+  view: {
+    readonly network: NetworkView;
+    readonly now: number;
+    readonly volumePath: (name: string) => string;
+    readonly size?: ContainerSize;
+  },
 ): Readonly<Record<string, unknown>> {
   const { config } = record;
   return {
@@ -25,11 +32,11 @@ export function containerSummary(
     Ports: portList(record),
     ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
     Labels: config.labels,
-    State: stateWord[record.state],
+    State: statusWord(record),
     Status: statusText(record, view.now),
-    HostConfig: { NetworkMode: 'bridge' },
-    NetworkSettings: { Networks: { bridge: endpointSettings(record, view.network) } },
-    Mounts: [],
+    HostConfig: { NetworkMode: networkModeOf(config) },
+    NetworkSettings: { Networks: endpointDocuments(record, view.network) },
+    Mounts: mountPoints(config, view.volumePath),
   };
 }
 
@@ -40,13 +47,14 @@ function quoted(argument: string): string {
 
 function portList(record: ContainerRecord): readonly Readonly<Record<string, unknown>>[] {
   if (record.state !== 'running') return [];
-  const published = record.config.ports.map((port) => ({
-    IP: '0.0.0.0',
+  const { published: bound = [] } = record;
+  const published = bound.map((port) => ({
+    IP: port.hostAddress ?? '0.0.0.0',
     PrivatePort: port.containerPort,
     PublicPort: port.hostPort,
     Type: port.protocol,
   }));
-  const names = new Set(record.config.ports.map((port) => `${port.containerPort}/${port.protocol}`));
+  const names = new Set(bound.map((port) => `${port.containerPort}/${port.protocol}`));
   const exposed = exposedPorts(record).filter((name) => !names.has(name));
   return [
     ...published,

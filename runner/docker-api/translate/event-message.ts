@@ -1,9 +1,12 @@
 import type { ProbeEvent } from '../../container/control.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
+import type { NetworkLink } from '../../network/network.ts';
+import type { NetworkRecord } from '../../network/network-record.ts';
+import { driverOf } from './network-document.ts';
 
 /** An event before its time is known. */
 export interface EventContent {
-  readonly type: 'container' | 'image' | 'network' | 'daemon';
+  readonly type: 'container' | 'image' | 'network' | 'volume' | 'daemon';
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -22,7 +25,7 @@ export function eventMessage({ type, action, id, attributes }: EventContent, atM
   const legacy =
     type === 'container' ? { status: action, id, from: attributes['image'] ?? '' } : { status: action, id };
   return {
-    ...(type === 'network' || type === 'daemon' ? {} : legacy),
+    ...(type === 'container' || type === 'image' ? legacy : {}),
     Type: type,
     Action: action,
     Actor: { ID: id, Attributes: attributes },
@@ -47,6 +50,33 @@ export function containerEvent(
   };
 }
 
+export function networkEvent(network: NetworkRecord, action: 'create' | 'destroy'): EventContent {
+  const attributes = { name: network.name, type: driverOf(network) };
+  return { type: 'network', action, id: network.id, attributes };
+}
+
+/** Told once for each pruning. */
+export function pruneEvent(type: 'network'): EventContent {
+  return { type, action: 'prune', id: '', attributes: { reclaimed: '0' } };
+}
+
+/** Networks that a container is on since, and those that it is no longer on. */
+function linkEvents(before: ContainerRecord, after: ContainerRecord): readonly EventContent[] {
+  const [old = [], now = []] = [before.links, after.links];
+  const among = (links: readonly NetworkLink[], link: NetworkLink): boolean =>
+    links.some(({ networkId }) => networkId === link.networkId);
+  const event =
+    (action: string) =>
+    ({ networkId, networkName }: NetworkLink): EventContent => ({
+      ...{ type: 'network', action, id: networkId },
+      attributes: { container: after.id, name: networkName, type: 'bridge' },
+    });
+  return [
+    ...old.filter((link) => !among(now, link)).map(event('disconnect')),
+    ...now.filter((link) => !among(old, link)).map(event('connect')),
+  ];
+}
+
 /** What a change of a container's record means in Docker's events. */
 export function eventsOfChange(
   before: ContainerRecord | undefined,
@@ -58,9 +88,12 @@ export function eventsOfChange(
   if (before.config.name !== after.config.name) {
     events.push(containerEvent(after, 'rename', { oldName: `/${before.config.name}` }));
   }
-  if (after.state === 'running' && before.state !== 'running') events.push(containerEvent(after, 'start'));
+  events.push(...linkEvents(before, after).filter(({ action }) => action === 'connect'));
+  if (after.state === 'running' && before.state !== 'running') {
+    events.push(...volumeEvents(after, 'mount'), containerEvent(after, 'start'));
+  }
+  if (before.state === 'running' && after.oomKilled && !before.oomKilled) events.push(containerEvent(after, 'oom'));
   if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
-    if (after.oomKilled) events.push(containerEvent(after, 'oom'));
     const ranMs = (after.finishedAtMs ?? 0) - (after.startedAtMs ?? after.finishedAtMs ?? 0);
     const execDuration = `${Math.max(0, Math.floor(ranMs / 1000))}`;
     events.push(containerEvent(after, 'die', { execDuration, exitCode: `${after.exitCode ?? 0}` }));
@@ -68,6 +101,11 @@ export function eventsOfChange(
   if (before.state === 'running' && after.state === 'removing') {
     events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
   }
+  events.push(...linkEvents(before, after).filter(({ action }) => action === 'disconnect'));
+  if (before.paused !== after.paused && after.state === 'running') {
+    events.push(containerEvent(after, after.paused ? 'pause' : 'unpause'));
+  }
+  if (before.state === 'running' && after.state !== 'running') events.push(...volumeEvents(after, 'unmount'));
   if (before.health !== after.health && after.health !== 'none' && after.state === 'running') {
     if (after.health !== 'starting') events.push(containerEvent(after, `health_status: ${after.health}`));
   }
@@ -87,4 +125,15 @@ export function probeEvent(record: ContainerRecord, probe: ProbeEvent): EventCon
     default:
       return probe satisfies never;
   }
+}
+
+/** One for each volume of the container. */
+function volumeEvents({ id, config }: ContainerRecord, action: 'mount' | 'unmount'): readonly EventContent[] {
+  return config.mounts.flatMap((mount): readonly EventContent[] => {
+    if (mount.kind !== 'volume') return [];
+    const { name, destination, readonly, propagation = '' } = mount;
+    const details = { destination, propagation, 'read/write': `${!readonly}` };
+    const attributes = { container: id, driver: 'local', ...(action === 'mount' ? details : {}) };
+    return [{ type: 'volume', action, id: name, attributes }];
+  });
 }
