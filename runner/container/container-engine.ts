@@ -7,16 +7,9 @@ import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
 import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
 import { connectContainer, disconnectContainer } from './connecting.ts';
+import { ContainerLogging } from './container-logging.ts';
 import type { ContainerControl, ProbeEvent, ProbeListener } from './control.ts';
-import {
-  endUnhealthy,
-  isActive,
-  killContainer,
-  notRunning,
-  removeContainer,
-  stopContainer,
-  type StopOptions,
-} from './ending.ts';
+import { endUnhealthy, killContainer, notRunning, removeContainer, stopContainer, type StopOptions } from './ending.ts';
 import { publishedEndpoints } from './endpoints.ts';
 import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts';
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
@@ -25,11 +18,6 @@ import { imageUser } from './image-user.ts';
 import { namespaceOwners } from './isolation-config.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
-import { placeCompressed } from './log-compression.ts';
-import { LogCompressor } from './log-compressor.ts';
-import type { LogFile } from './log-files.ts';
-import { logDriver, logPolicy, logUnreadable } from './log-policy.ts';
-import { readLogs } from './logs.ts';
 import type { EndpointConfig } from './network-config.ts';
 import { networkNames } from './network-names.ts';
 import { OperationQueue } from './operation-queue.ts';
@@ -41,9 +29,6 @@ import { RestartTimers } from './restart-timers.ts';
 import { processEnvironment } from './spec.ts';
 import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
 import { updateContainer, type ContainerUpdate } from './updating.ts';
-
-/** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
-const logBaseName = 'container.log';
 
 const sigkill = 'SIGKILL';
 
@@ -67,7 +52,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   readonly #queue = new OperationQueue();
   readonly #publisher: Publisher;
   readonly #timers: RestartTimers;
-  readonly #compressor: LogCompressor;
+  readonly #logging: ContainerLogging;
   readonly #records: Disposable;
   readonly #imageGuard: Disposable;
   readonly #probeListeners = new Set<ProbeListener>();
@@ -84,8 +69,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       log: context.log,
     });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
-    const place = this.#placeCompressed.bind(this);
-    this.#compressor = new LogCompressor({ baseName: logBaseName, log: context.log, place });
+    this.#logging = new ContainerLogging(context, this.#queue);
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     context.volumes.guard(volumeUsage(context.store));
     this.#records = context.store.onChange((id) => {
@@ -96,8 +80,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       if (record === undefined) context.attachments.failed(id, unknownContainer(id));
       else this.#autoRemove(record);
       if (record !== undefined && record.state !== 'exited' && record.state !== 'restarting') return;
-      this.#compressor.forget(id);
-      if (record !== undefined) this.#followLog(id);
+      this.#logging.ended(id);
     });
   }
 
@@ -107,7 +90,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     await this.#context.volumes.settle();
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
     for (const record of this.#context.store.list()) {
-      this.#followLog(record.id);
+      this.#logging.follow(record.id);
       this.#timers.update(record.id, record);
       this.#autoRemove(record);
     }
@@ -221,16 +204,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry> {
-    const { store } = this.#context;
-    const { config } = store.require(id);
-    if (logDriver(config) === 'none') throw logUnreadable();
-    const isLive = (): boolean => {
-      const record = store.get(id);
-      return record !== undefined && isActive(record);
-    };
-    const onChange = (wake: () => void): Disposable =>
-      store.onChange((changed) => (changed === id ? wake() : undefined));
-    return readLogs({ directory: pathsOf(this.#context, id).state, baseName: logBaseName, isLive, onChange }, options);
+    return this.#logging.read(id, options);
   }
 
   // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
@@ -356,7 +330,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#timers[Symbol.dispose]();
     this.#records[Symbol.dispose]();
     this.#imageGuard[Symbol.dispose]();
-    await this.#compressor[Symbol.asyncDispose]();
+    await this.#logging[Symbol.asyncDispose]();
     await this.#queue.idle();
     for (const id of this.#context.live.keys()) await disconnect(this.#context, id);
     await this.#publisher[Symbol.asyncDispose]();
@@ -366,31 +340,10 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     try {
       const entry = await startContainer(this.#context, id, cause, this.#onExit);
       if (entry !== undefined) this.#monitor(id, entry);
-      this.#followLog(id);
+      this.#logging.follow(id);
     } finally {
       await this.#publisher.request();
     }
-  }
-
-  #followLog(id: string): void {
-    const record = this.#context.store.get(id);
-    if (record === undefined || !compressesLog(record)) return;
-    const directory = pathsOf(this.#context, id).state;
-    if (this.#context.live.has(id)) this.#compressor.follow(id, directory);
-    else this.#compressor.request(id, directory);
-  }
-
-  /** In the container's queue, so that no start, which would make a shim the owner of the names, comes between. */
-  #placeCompressed(id: string, directory: string, file: LogFile): Promise<void> {
-    return this.#queue.run(id, async () => {
-      const { live, store } = this.#context;
-      const entry = live.get(id);
-      if (entry !== undefined) return entry.shim.placeCompressedLog(BigInt(file.inode));
-      const record = store.get(id);
-      // Nothing of a container whose shim is there and does not answer.
-      if (record !== undefined && record.state !== 'running' && record.state !== 'starting')
-        await placeCompressed(directory, logBaseName, file);
-    });
   }
 
   async #stopNow(id: string, options: StopOptions): Promise<void> {
@@ -482,14 +435,6 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#queue
       .run(id, operation)
       .catch((error: unknown) => this.#context.log('error', `Container ${id.slice(0, 12)}: ${errorText(error)}`));
-  }
-}
-
-function compressesLog({ id, config }: StoredContainer): boolean {
-  try {
-    return logPolicy(id, config).compress;
-  } catch {
-    return false; // told by the start, which fails
   }
 }
 
