@@ -30,11 +30,19 @@ export class EngineUnderTest implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #directory: string;
   readonly socketPath: string;
+  /** The network namespace that it is in. */
+  readonly namespace: NetworkNamespace | undefined;
 
-  private constructor(stack: AsyncDisposableStack, directory: string, socketPath: string) {
+  private constructor(
+    stack: AsyncDisposableStack,
+    directory: string,
+    socketPath: string,
+    namespace?: NetworkNamespace,
+  ) {
     this.#stack = stack;
     this.#directory = directory;
     this.socketPath = socketPath;
+    this.namespace = namespace;
   }
 
   /** A standalone runner in a network namespace of its own; nothing of it is left afterwards. */
@@ -50,7 +58,7 @@ export class EngineUnderTest implements AsyncDisposable {
     cgroups.defer(() => removeCgroups(instanceOf(dataRoot), AbortSignal.timeout(START_MS)));
     const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, socketPath);
     await engine.#ready(daemon);
-    return new EngineUnderTest(stack.move(), directory, socketPath);
+    return new EngineUnderTest(stack.move(), directory, socketPath, namespace);
   }
 
   /** Debian's dockerd; undefined where it is not installed. */
