@@ -12,7 +12,9 @@ import type { ImageStore } from './image/store.ts';
 import { createLauncher } from './launcher/client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork, removeNetwork } from './network/bridge-network.ts';
+import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
+import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
 
 export interface EngineOfDataRoot {
@@ -62,11 +64,14 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
+  const nft = new NftSession(); // the network's, and disposed with it
+  const onWarning = (text: string): void => log.warn(text);
+  const network = upper.use(await createNetwork({ database, launcher, instance, clock, nft, onWarning }));
+  const resolver = upper.use(new Resolver({ instance, nft, onWarning }));
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
   const engine = upper.use(
-    await createEngine({ database, images, network, launcher, directory, cgroup, clock, log: tell }),
+    await createEngine({ database, images, network, resolver, launcher, directory, cgroup, clock, log: tell }),
   );
   const base = lower.move();
   const top = upper.move();
@@ -78,7 +83,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
     ...{ instance, cgroup, images, network, engine, directory },
     async removeTraces() {
       await top.disposeAsync();
-      await removeNetwork({ launcher, instance });
+      await removeNetwork({ launcher, instance, database });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);
     },

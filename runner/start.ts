@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
@@ -7,7 +6,6 @@ import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
 import { openEngine } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
-import { instanceNames } from './network/rules.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
 
@@ -52,12 +50,11 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     imageCount: images.list().length,
     now: clock(),
   });
-  const bridge = instanceNames(instance).bridge;
   const host = {
     view,
     engine,
     images,
-    network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
+    network,
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
     clock,
@@ -82,11 +79,6 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
-}
-
-/** What the Docker API calls the bridge by. */
-function networkId(instance: string): string {
-  return createHash('sha256').update(`bridge ${instance}`).digest('hex');
 }
 
 async function joinedIdentity(dataRoot: string): Promise<Identity> {

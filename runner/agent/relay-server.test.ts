@@ -49,6 +49,10 @@ function processSession(request: ExecRequest): ExecSession & { readonly signals:
       child.kill(signal);
       return Promise.resolve();
     },
+    kill: () => {
+      child.kill('SIGKILL');
+      return Promise.resolve();
+    },
     [Symbol.asyncDispose]: () => {
       child.stdout.destroy();
       child.stderr.destroy();

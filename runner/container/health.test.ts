@@ -17,6 +17,7 @@ async function exec({ args: [command = '', ...args] }: ExecRequest): Promise<Exe
     stdout: child.stdout,
     stderr: child.stderr,
     exit,
+    kill: async () => void child.kill('SIGKILL'),
     resize: async () => undefined,
     signal: async (signal) => void child.kill(signal),
     [Symbol.asyncDispose]: async () => undefined,

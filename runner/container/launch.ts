@@ -3,8 +3,7 @@ import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
-import { legacyLinks, type LegacyLink } from './legacy-links.ts';
-import { writeNetworkFiles } from './network-files.ts';
+import { joinNetworks } from './join-networks.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
@@ -32,22 +31,13 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
-  if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);
-  const link = await context.network.lease(id);
-  context.store.update(id, { address: link.address });
-  const links = legacyLinks(record, (linked) => context.store.get(linked));
-  const { gateway } = context.network;
-  writeNetworkFiles(paths, config, {
-    place: { kind: 'own', endpoints: [{ address: link.address, gateway, hasNames: false }] },
-    hostGateway: gateway,
-    fallbackResolver: gateway,
-    links: links.map((one) => one.entry),
-  });
+  const { links, namespaces, files, environment } = await joinNetworks(context, record);
   return context.launcher.launch({
     containerId: id,
-    spec: runtimeSpec(withLinks(config, links), {
+    spec: runtimeSpec(withVariables(config, environment), {
       containerId: id,
-      files: paths,
+      files,
+      networkNamespaces: namespaces,
       cgroupsPath: `${context.cgroup.path}/${id}`,
       controllers: context.cgroup.controllers,
       architecture: context.architecture,
@@ -57,7 +47,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },
     user: config.user,
     additionalGroups: config.additionalGroups,
-    links: [link],
+    links,
     stateDirectory: paths.state,
     stdin: config.stdin,
     log,
@@ -65,10 +55,9 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   });
 }
 
-/** What a link says of the linked container comes before the container's own variables. */
-function withLinks(config: StoredContainer['config'], links: readonly LegacyLink[]): StoredContainer['config'] {
-  if (links.length === 0) return config;
-  return { ...config, environment: [...links.flatMap((one) => one.environment), ...config.environment] };
+/** What is told of linked containers comes before the container's own variables, which may say otherwise. */
+function withVariables(config: StoredContainer['config'], told: readonly string[]): StoredContainer['config'] {
+  return told.length === 0 ? config : { ...config, environment: [...told, ...config.environment] };
 }
 
 export function unknownImage(reference: string): BerthError {

@@ -5,7 +5,7 @@ import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { launchContainer, startFailureExitCode } from './launch.ts';
 import { decideRestart } from './restart.ts';
-import type { StoredContainer } from './state.ts';
+import { noNetworks, type StoredContainer } from './state.ts';
 
 /*
  * Start and end of a run. Invariants: every function here is called from the container's own operation queue; a record
@@ -146,7 +146,7 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
     store.update(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
   } else {
     await attempt(context, id, () => network.release(id));
-    store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, address: undefined });
+    store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, ...noNetworks });
   }
   await disconnect(context, id);
 }

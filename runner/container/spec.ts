@@ -1,4 +1,4 @@
-import type { RuntimeMount, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import type { RuntimeMount, RuntimeNamespace, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules } from '../security/device-rules.ts';
 import { defaultDevices } from '../security/devices.ts';
@@ -13,6 +13,8 @@ export interface SpecContext {
   readonly containerId: string;
   /** The files that are bound over /etc/hostname, /etc/hosts and /etc/resolv.conf. */
   readonly files: { readonly hostname: string; readonly hosts: string; readonly resolvConf: string };
+  /** The container's own network namespace, or whose it joins; empty: the host's. */
+  readonly networkNamespaces: readonly RuntimeNamespace[];
   /** Path in the cgroup hierarchy, from its root (`/berth-1a2b3c4d/<id>`). */
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
@@ -57,18 +59,26 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     mounts: [...defaultMounts(config.shmBytes), ...fileMounts(context.files)],
     annotations: {},
     linux: {
-      namespaces: (['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'] as const).map((type) => ({ type })),
+      namespaces: [
+        ...(['mount', 'pid', 'ipc', 'uts', 'cgroup'] as const).map((type) => ({ type })),
+        ...context.networkNamespaces,
+      ],
       devices: defaultDevices,
       cgroupsPath: context.cgroupsPath,
       resources: resources(config, context.controllers),
       seccomp: seccompProfile({ ...context, capabilities: defaultCapabilities }),
       maskedPaths: maskedPaths(context.hostMaskedPaths),
       readonlyPaths,
-      // The network namespace is the container's own, so that it may bind low ports and ping without a capability.
-      sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' },
+      sysctl: networkSysctls(context.networkNamespaces),
       rootfsPropagation: 'rprivate',
     },
   };
+}
+
+/** In a network namespace of its own a container may bind low ports and ping without a capability. */
+function networkSysctls(namespaces: readonly RuntimeNamespace[]): Readonly<Record<string, string>> {
+  if (!namespaces.some(({ path }) => path === undefined)) return {};
+  return { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
 }
 
 /**

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError, errorText } from '#shared/errors.ts';
-import { encodePlan } from './encode.ts';
+import { encodeLiveLink, encodePlan } from './encode.ts';
 import { readExitReport } from './exit-report.ts';
 import { errnoText, launchError } from './launch-error.ts';
 import { readLaunchRecord, removeLaunchRecord, writeLaunchRecord } from './launch-record.ts';
-import type { Launcher, LaunchRequest, Shim } from './launcher.ts';
-import { parseAddress, planLaunch } from './plan.ts';
+import type { Launcher, LaunchRequest, LinkSpec, Shim } from './launcher.ts';
+import { linkOperations, parseAddress, planLaunch } from './plan.ts';
 import { SeccompCache } from './seccomp-cache.ts';
 import { ShimClient } from './shim-client.ts';
 import { type SpawnerAnswer, SpawnerProcess } from './spawner-process.ts';
@@ -120,6 +120,24 @@ class SpawnClient implements Launcher {
     if (!answer.ok) throw launchError(`remove link ${name}`, answer.report);
   }
 
+  async connectLink(pid: number, link: LinkSpec): Promise<void> {
+    const { link: pair, address } = linkOperations(link);
+    const answer = await this.#request(SPAWNER_REQUEST.connectLink, encodeLiveLink(pid, pair, address));
+    if (!answer.ok) throw liveLinkError(`connect link ${link.hostName}`, pid, answer);
+  }
+
+  async disconnectLink(pid: number, containerName: string): Promise<void> {
+    const payload = new WireWriter().u32(pid).string(containerName).finish();
+    const answer = await this.#request(SPAWNER_REQUEST.disconnectLink, payload);
+    if (!answer.ok) throw liveLinkError(`disconnect link ${containerName}`, pid, answer);
+  }
+
+  async setGateway(pid: number, containerName: string, gateway: string): Promise<void> {
+    const payload = new WireWriter().u32(pid).string(containerName).bytes(parseAddress(gateway)).finish();
+    const answer = await this.#request(SPAWNER_REQUEST.setGateway, payload);
+    if (!answer.ok) throw liveLinkError(`set gateway ${gateway}`, pid, answer);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     const spawner = await this.#spawner?.catch(() => undefined);
@@ -204,6 +222,13 @@ async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | un
   } finally {
     done.abort();
   }
+}
+
+const ESRCH = 3;
+
+function liveLinkError(operation: string, pid: number, { report }: SpawnerAnswer): BerthError {
+  if (report.errno !== ESRCH) return launchError(operation, report);
+  return new BerthError('conflict', 'link.no-process', `${operation}: the process ${pid} of the container has ended`);
 }
 
 function hangs(containerId: string): BerthError {

@@ -38,6 +38,9 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   exec: 49,
 };
 
+type LinkOperation = Extract<HostOperation, { kind: 'link' }>;
+type AddressOperation = Extract<ContainerOperation, { kind: 'address' }>;
+
 function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
   switch (operation.kind) {
     case 'shim':
@@ -58,11 +61,7 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
     case 'namespaces':
       return to.u32(operation.flags);
     case 'link':
-      return to
-        .string(operation.bridge)
-        .string(operation.hostName)
-        .string(operation.containerName)
-        .bytes(operation.mac);
+      return encodeLink(operation, to);
     case 'oom-score':
       return to.u32(operation.value);
     case 'seccomp':
@@ -78,6 +77,23 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
     default:
       return operation satisfies never;
   }
+}
+
+function encodeLink(link: LinkOperation, to: WireWriter): WireWriter {
+  return to.string(link.bridge).string(link.hostName).string(link.containerName).bytes(link.mac);
+}
+
+function encodeAddress(operation: AddressOperation, to: WireWriter): WireWriter {
+  return to
+    .string(operation.name)
+    .bytes(addressBytes(operation.address))
+    .u32(operation.prefixLength)
+    .bytes(addressBytes(operation.gateway));
+}
+
+/** A link of a running container, as the spawner's request has it. */
+export function encodeLiveLink(pid: number, link: LinkOperation, address: AddressOperation): Buffer {
+  return encodeAddress(address, encodeLink(link, new WireWriter().u32(pid))).finish();
 }
 
 /** Address as a number whose bytes in memory are in network order. */
@@ -129,11 +145,7 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
     case 'domainname':
       return to.string(operation.name);
     case 'address':
-      return to
-        .string(operation.name)
-        .bytes(addressBytes(operation.address))
-        .u32(operation.prefixLength)
-        .bytes(addressBytes(operation.gateway));
+      return encodeAddress(operation, to);
     case 'user':
       return to.string(operation.user).strings(operation.groups);
     case 'cwd':

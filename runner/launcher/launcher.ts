@@ -58,6 +58,10 @@ export interface ExecRequest {
   readonly terminal: boolean;
   readonly size?: { readonly columns: number; readonly rows: number };
   readonly stdin: boolean;
+  /** Groups beside the user's own, as in `LaunchRequest`. */
+  readonly additionalGroups?: readonly string[];
+  /** All capabilities that we have, no seccomp filter, no no-new-privileges: `docker exec --privileged`. */
+  readonly privileged?: boolean;
 }
 
 /** A process in a container, its stdio at the runner. Not reading stdout or stderr stalls only this process. */
@@ -70,6 +74,11 @@ export interface ExecSession extends AsyncDisposable {
   readonly exit: Promise<number>;
   resize(size: { columns: number; rows: number }): Promise<void>;
   signal(signal: number): Promise<void>;
+  /**
+   * Ends the process and all that came from it, wherever those have gone; of an attach: the container. Does nothing when
+   * they are gone already.
+   */
+  kill(): Promise<void>;
 }
 
 /** A connection to the shim of one container. The shim lives on when it is closed. */
@@ -108,4 +117,19 @@ export interface Launcher extends AsyncDisposable {
   ensureBridge(bridge: { name: string; address: string; prefixLength: number }): Promise<void>;
   /** Removes a link by name; idempotent. */
   removeLink(name: string): Promise<void>;
+  /**
+   * Gives the network namespace of a running process a link: what a launch does with `LaunchRequest.links`. With a
+   * `gateway` the default route becomes this link's, whose ever it was. What an earlier attempt left is replaced.
+   *
+   * @throws BerthError `link.no-process` when there is no such process, `launch.failed`
+   */
+  connectLink(pid: number, link: LinkSpec): Promise<void>;
+  /** Takes the link of that name away from the network namespace of a process; idempotent, also when that has ended. */
+  disconnectLink(pid: number, containerName: string): Promise<void>;
+  /**
+   * The default route in the network namespace of a process becomes one by that link of it, whose ever it was.
+   *
+   * @throws BerthError `link.no-process`, `launch.failed`
+   */
+  setGateway(pid: number, containerName: string, gateway: string): Promise<void>;
 }

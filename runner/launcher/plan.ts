@@ -123,15 +123,25 @@ function sysctls(spec: RuntimeSpec): ContainerOperation[] {
   });
 }
 
+/** A veth pair and the address of its end in the container, with a default route when it has a gateway. */
+export function linkOperations(link: LinkSpec) {
+  const { bridge, hostName, containerName, address, prefixLength, gateway } = link;
+  return {
+    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress) },
+    address: {
+      kind: 'address',
+      name: containerName,
+      address: parseAddress(address),
+      prefixLength,
+      gateway: gateway === '' ? [] : parseAddress(gateway),
+    },
+  } as const;
+}
+
 function addresses(links: readonly LinkSpec[]): ContainerOperation[] {
-  return links.map((link, index) => ({
-    kind: 'address',
-    name: link.containerName,
-    address: parseAddress(link.address),
-    prefixLength: link.prefixLength,
-    // One default route: by the first link that has a gateway.
-    gateway: links.findIndex(({ gateway }) => gateway !== '') === index ? parseAddress(link.gateway) : [],
-  }));
+  // One default route: by the first link that has a gateway.
+  const leading = links.find(({ gateway }) => gateway !== '');
+  return links.map((link) => linkOperations(link === leading ? link : { ...link, gateway: '' }).address);
 }
 
 function hostOperations(request: LaunchRequest, options: PlanOptions): HostOperation[] {
@@ -158,13 +168,7 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       ? []
       : [{ kind: 'device-program', program: deviceProgram(spec.linux.resources.devices) } satisfies HostOperation]),
     { kind: 'namespaces', flags: cloneFlags(spec) },
-    ...request.links.map((link): HostOperation => ({
-      kind: 'link',
-      bridge: link.bridge,
-      hostName: link.hostName,
-      containerName: link.containerName,
-      mac: parseMac(link.macAddress),
-    })),
+    ...request.links.map((link): HostOperation => linkOperations(link).link),
     ...(spec.process.oomScoreAdj === undefined
       ? []
       : [{ kind: 'oom-score', value: spec.process.oomScoreAdj } satisfies HostOperation]),

@@ -6,6 +6,7 @@ import { WireWriter } from './wire.ts';
 const actions: Record<SeccompAction, number> = {
   SCMP_ACT_KILL_PROCESS: 0x8000_0000,
   SCMP_ACT_KILL: 0,
+  SCMP_ACT_KILL_THREAD: 0,
   SCMP_ACT_TRAP: 0x0003_0000,
   SCMP_ACT_ERRNO: 0x0005_0000,
   SCMP_ACT_TRACE: 0x7ff0_0000,

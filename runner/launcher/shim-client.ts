@@ -25,6 +25,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
+const SIGKILL = 9;
 /** How often, and after how much longer a pause each time, a shim that listens but does not answer is asked again. */
 const CONNECT_ATTEMPTS = 8;
 const CONNECT_PAUSE_MS = 25;
@@ -56,6 +57,7 @@ function attachControl(shim: () => ShimControl | undefined): SessionControl {
   return {
     resize: async (_pid, size) => shim()?.resize(size),
     signal: async (_pid, signal) => shim()?.signal(signal),
+    kill: async () => shim()?.signal(SIGKILL),
   };
 }
 
@@ -171,6 +173,9 @@ export class ShimClient implements Shim {
       },
       signal: async (pid, signal) => {
         await this.#request('signal exec', SHIM_REQUEST.execSignal, pid, signal);
+      },
+      kill: async (pid) => {
+        await this.#request('kill exec', SHIM_REQUEST.execKill, pid);
       },
     };
     return this.#session('exec', control, SHIM_REQUEST.exec, encodeExec(request));

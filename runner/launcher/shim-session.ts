@@ -16,6 +16,7 @@ const empty = new Uint8Array();
 export interface SessionControl {
   resize(pid: number, size: { columns: number; rows: number }): Promise<void>;
   signal(pid: number, signal: number): Promise<void>;
+  kill(pid: number): Promise<void>;
 }
 
 /**
@@ -68,6 +69,10 @@ export class ShimSession implements ExecSession {
 
   signal(signal: number): Promise<void> {
     return this.#control.signal(this.#pid, signal);
+  }
+
+  kill(): Promise<void> {
+    return this.#control.kill(this.#pid);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

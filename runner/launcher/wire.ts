@@ -13,7 +13,15 @@ export const MAX_SHIM_REQUEST_BYTES = 256 * 1024 - FRAME_HEADER_BYTES;
 export const MAX_STRING_BYTES = 128 * 1024;
 export const MAX_STRINGS = 16_384;
 
-export const SPAWNER_REQUEST = { launch: 1, bridge: 2, removeLink: 3, sweep: 4 } as const;
+export const SPAWNER_REQUEST = {
+  launch: 1,
+  bridge: 2,
+  removeLink: 3,
+  sweep: 4,
+  connectLink: 5,
+  disconnectLink: 6,
+  setGateway: 7,
+} as const;
 export const REPORT = { warning: 1, failed: 2, started: 3, done: 4 } as const;
 export const SHIM_REQUEST = {
   hello: 1,
@@ -26,6 +34,7 @@ export const SHIM_REQUEST = {
   stdinEnd: 8,
   execSignal: 9,
   execResize: 10,
+  execKill: 11,
 } as const;
 export const SHIM_ANSWER = { ok: 1, failed: 2, info: 3, started: 4, stdout: 5, stderr: 6, exit: 7 } as const;
 

@@ -49,6 +49,8 @@ function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): Con
       restart: of.container.restart,
       ports: [],
       publishGroup: of.serviceId,
+      networkNamespace: { kind: 'own' },
+      endpoints: [],
       stopSignal: 'SIGTERM',
       stopTimeoutMs: 10_000,
       memoryBytes: 0,

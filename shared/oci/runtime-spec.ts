@@ -26,6 +26,8 @@ export interface RuntimeSpec {
     readonly rlimits: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
     readonly noNewPrivileges: boolean;
     readonly oomScoreAdj?: number;
+    /** AppArmor profile that the process changes to at execve; a launch fails where the kernel has no AppArmor. */
+    readonly apparmorProfile?: string;
   };
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly hostname: string;
@@ -33,7 +35,10 @@ export interface RuntimeSpec {
   readonly mounts: readonly RuntimeMount[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: {
-    readonly namespaces: readonly { readonly type: NamespaceType; readonly path?: string }[];
+    readonly namespaces: readonly RuntimeNamespace[];
+    /** Both, for a new user namespace; ids outside of them do not exist in the container. */
+    readonly uidMappings?: readonly IdMapping[];
+    readonly gidMappings?: readonly IdMapping[];
     readonly devices: readonly RuntimeDevice[];
     readonly cgroupsPath: string;
     readonly resources: RuntimeResources;
@@ -45,16 +50,37 @@ export interface RuntimeSpec {
   };
 }
 
+/**
+ * A namespace of the container: a new one, or with `path` the one of that file (`/proc/PID/ns/net`). The runner's own of
+ * every type that is not listed; `mount` is always there, and new.
+ */
+export interface RuntimeNamespace {
+  readonly type: NamespaceType;
+  readonly path?: string;
+}
+
+/** `size` ids from `containerID` on are those from `hostID` on outside. */
+export interface IdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
 export type NamespaceType = 'mount' | 'pid' | 'network' | 'ipc' | 'uts' | 'cgroup' | 'user' | 'time';
 
 export interface RuntimeMount {
   readonly destination: string;
   readonly type: string;
   readonly source: string;
-  /** mount(8) option words: flags (`nosuid`, `ro`, `bind`, `rprivate` …) and file-system data (`mode=755`). */
+  /**
+   * mount(8) option words: flags (`nosuid`, `ro`, `bind`, `rprivate` …) and file-system data (`mode=755`). `idmap` on a bind
+   * in a container with a user namespace of its own: the owners on disk are ids of the container (what its root writes
+   * belongs to the host's root there), as they always are for the layers. Without it the owners are the host's.
+   */
   readonly options: readonly string[];
 }
 
+/** A node at `path`. For a fifo (`p`) the numbers are 0. In a user namespace it is the host's node, bound with its owner. */
 export interface RuntimeDevice {
   readonly path: string;
   readonly type: 'c' | 'b' | 'p';
@@ -95,6 +121,7 @@ export type SeccompAction =
   | 'SCMP_ACT_ALLOW'
   | 'SCMP_ACT_ERRNO'
   | 'SCMP_ACT_KILL'
+  | 'SCMP_ACT_KILL_THREAD'
   | 'SCMP_ACT_LOG'
   | 'SCMP_ACT_TRAP'
   | 'SCMP_ACT_KILL_PROCESS'
@@ -103,6 +130,7 @@ export type SeccompAction =
 export interface SeccompProfile {
   readonly defaultAction: SeccompAction;
   readonly defaultErrnoRet?: number;
+  /** Empty: the host's own. */
   readonly architectures: readonly string[];
   readonly syscalls: readonly {
     readonly names: readonly string[];

@@ -311,6 +311,17 @@ export function link(instance: string, last: number): LinkSpec {
   };
 }
 
+/** The bridge that `link` attaches to, for the time of a test. */
+export async function withBridge<T>(laboratory: Laboratory, use: () => Promise<T>): Promise<T> {
+  const { bridge, gateway } = link(laboratory.instance, 2);
+  await laboratory.launcher.ensureBridge({ name: bridge, address: gateway, prefixLength: 24 });
+  try {
+    return await use();
+  } finally {
+    await laboratory.launcher.removeLink(bridge);
+  }
+}
+
 export function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -123,6 +123,53 @@ test('a linked container has a name and variables in the linking one', async () 
   });
 });
 
+test('on a network that somebody made, containers have names and aliases', async () => {
+  await docker('network', 'create', 'quay');
+  const server = ['httpd', '-f', '-p', '80', '-h', '/tmp'];
+  await docker('run', '-d', '--name', 'crane', '--network', 'quay', '--network-alias', 'lift', 'busybox', ...server);
+  const address = (await docker('inspect', '--format', '{{.NetworkSettings.Networks.quay.IPAddress}}', 'crane')).trim();
+  const gateway = (await docker('network', 'inspect', '--format', '{{(index .IPAM.Config 0).Gateway}}', 'quay')).trim();
+  const script = 'cat /etc/resolv.conf; for name in crane lift crane.quay; do ping -c 1 $name | head -1; done';
+  const output = await inContainer(script, '--network', 'quay');
+  expect(output).toMatch(new RegExp(`^nameserver ${gateway}$`, 'm'));
+  expect(output).toMatch(/^options .*ndots:0$/m);
+  for (const name of ['crane', 'lift', 'crane.quay']) expect(output).toContain(`PING ${name} (${address})`);
+  expect(await inContainer(`nslookup ${address}`, '--network', 'quay')).toContain('name = crane.quay');
+  // From its first moment a container finds itself.
+  expect(await inContainer('ping -c 1 early | head -1', '--network', 'quay', '--name', 'early')).toContain(
+    'PING early (',
+  );
+  expect(await inContainer('nslookup crane 2>&1 || true')).not.toContain(address);
+});
+
+test('the files of a running container follow its networks, in place', async () => {
+  await docker('run', '-d', '--name', 'boat', '-h', 'boat', 'busybox', 'sleep', '600');
+  const own = (): Promise<string> =>
+    docker('exec', 'boat', 'sh', '-c', 'grep -c boat /etc/hosts; cat /etc/resolv.conf');
+  const before = await own();
+  expect(before).toMatch(/^1\n/);
+  await docker('network', 'connect', '--alias', 'ferry', 'quay', 'boat');
+  expect(await own()).toMatch(/^2\n(?=[^]*ndots:0)/);
+  expect(await docker('exec', 'boat', 'ping', '-c', '1', 'crane')).toContain('PING crane (');
+  expect(await docker('exec', 'crane', 'ping', '-c', '1', 'ferry')).toContain('PING ferry (');
+  await docker('network', 'disconnect', 'quay', 'boat');
+  expect(await own()).toBe(before);
+  const gone = await engine.run({ args: ['exec', 'crane', 'ping', '-c', '1', '-W', '1', 'ferry'] });
+  expect(gone.exit).not.toBe(0);
+});
+
+test('with --dns, the resolver asks there from the first question on', async () => {
+  const upstream = `while :; do nc -ul -p 53 -w 1 > /tmp/asked; tail -c +13 /tmp/asked >> /tmp/all; done`;
+  await docker('run', '-d', '--name', 'pilot', '--network', 'quay', 'busybox', 'sh', '-c', upstream);
+  const format = '{{.NetworkSettings.Networks.quay.IPAddress}}';
+  const address = (await docker('inspect', '--format', format, 'pilot')).trim();
+  await inContainer('timeout 2 nslookup far.example; true', '--network', 'quay', '--dns', address);
+  const seen = (): Promise<string> => docker('exec', 'pilot', 'cat', '/tmp/all');
+  await expect.poll(seen, { timeout: 10_000 }).toContain('far\u0007example');
+  await docker('rm', '-f', 'pilot', 'crane', 'boat');
+  await docker('network', 'rm', 'quay');
+});
+
 test.each([
   [{ Dns: ['nowhere'] }, 'bad nameserver address nowhere: ParseAddr("nowhere"): unable to parse IP'],
   [{ ExtraHosts: ['buoy'] }, 'bad format for add-host: "buoy"'],

@@ -47,6 +47,21 @@ static struct strings get_strings(struct reader *reader) {
     return strings;
 }
 
+void get_link(struct reader *reader, struct link_operation *link) {
+    link->bridge = next_string(reader);
+    link->host_name = next_string(reader);
+    link->container_name = next_string(reader);
+    memcpy(link->mac, take(reader, 6), 6);
+}
+
+void get_address(struct reader *reader, struct address_operation *address) {
+    address->name = next_string(reader);
+    address->address = get_u32(reader);
+    address->prefix = get_u32(reader);
+    address->gateway = get_u32(reader);
+    if (address->prefix > 32) reader->bad = true;
+}
+
 static void decode_host(struct reader *r, struct operation *o) {
     switch (o->kind) {
     case OP_SHIM:
@@ -70,12 +85,7 @@ static void decode_host(struct reader *r, struct operation *o) {
         break;
     case OP_NAMESPACES:
     case OP_OOM_SCORE: o->number = get_u32(r); break;
-    case OP_LINK:
-        o->link.bridge = next_string(r);
-        o->link.host_name = next_string(r);
-        o->link.container_name = next_string(r);
-        memcpy(o->link.mac, take(r, 6), 6);
-        break;
+    case OP_LINK: get_link(r, &o->link); break;
     case OP_SECCOMP: o->path.path = next_string(r); break;
     case OP_SECURITY:
         o->security.bounding = get_u64(r);
@@ -151,13 +161,7 @@ static void decode_container(struct reader *r, struct operation *o) {
         o->path.path = next_string(r);
         o->path.flag = get_u32(r);
         break;
-    case OP_ADDRESS:
-        o->address.name = next_string(r);
-        o->address.address = get_u32(r);
-        o->address.prefix = get_u32(r);
-        o->address.gateway = get_u32(r);
-        if (o->address.prefix > 32) r->bad = true;
-        break;
+    case OP_ADDRESS: get_address(r, &o->address); break;
     case OP_USER:
         o->user.user = next_string(r);
         o->user.groups = get_strings(r);

@@ -110,7 +110,7 @@ int bridge_ensure(const char *name, uint32_t address, uint32_t prefix, struct re
     return 0;
 }
 
-static int veth_create(const struct link_operation *link, uint32_t bridge, pid_t pid) {
+static int veth_create(const struct link_operation *link, uint32_t bridge, uint16_t owner_kind, uint32_t owner) {
     struct request request;
     struct ifinfomsg body = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP};
     begin(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &body, sizeof(body));
@@ -124,8 +124,7 @@ static int veth_create(const struct link_operation *link, uint32_t bridge, pid_t
     struct nlattr *peer = attribute(&request, VETH_INFO_PEER | NLA_F_NESTED, &peer_body, sizeof(peer_body));
     attribute_text(&request, IFLA_IFNAME, link->container_name);
     attribute(&request, IFLA_ADDRESS, link->mac, sizeof(link->mac));
-    uint32_t owner = (uint32_t)pid;
-    attribute(&request, IFLA_NET_NS_PID, &owner, sizeof(owner));
+    attribute(&request, owner_kind, &owner, sizeof(owner));
     attribute_end(&request, peer);
     attribute_end(&request, data);
     attribute_end(&request, info);
@@ -144,16 +143,16 @@ static int set_hairpin(const char *name) {
     return talk(&request);
 }
 
-int link_create(const struct link_operation *link, pid_t pid, struct report *report) {
+int link_create(const struct link_operation *link, uint16_t owner_kind, uint32_t owner, struct report *report) {
     if (!name_fits(link->host_name) || !name_fits(link->container_name) || !name_fits(link->bridge))
         return fail(report, EINVAL, "create link", link->host_name);
     uint32_t bridge = if_nametoindex(link->bridge);
     if (!bridge) return fail(report, errno, "find bridge", link->bridge);
-    int result = veth_create(link, bridge, pid);
+    int result = veth_create(link, bridge, owner_kind, owner);
     if (result < 0 && errno == EEXIST) {
         /* Left by a launch that was cut short: the name is this container's alone. */
         if (link_remove(link->host_name, report) < 0) return -1;
-        result = veth_create(link, bridge, pid);
+        result = veth_create(link, bridge, owner_kind, owner);
     }
     if (result < 0) return fail(report, errno, "create link", link->host_name);
     if (set_hairpin(link->host_name) < 0) return fail(report, errno, "set hairpin mode of link", link->host_name);
@@ -198,14 +197,14 @@ int loopback_up(struct report *report) {
     return set_up(1) < 0 ? fail(report, errno, "bring up link", "lo") : 0; /* lo is 1 in every namespace */
 }
 
-static int add_default_route(uint32_t index, uint32_t gateway) {
+static int add_default_route(uint32_t index, uint32_t gateway, uint16_t flags) {
     struct request request;
     struct rtmsg body = {.rtm_family = AF_INET,
                          .rtm_table = RT_TABLE_MAIN,
                          .rtm_protocol = RTPROT_BOOT,
                          .rtm_scope = RT_SCOPE_UNIVERSE,
                          .rtm_type = RTN_UNICAST};
-    begin(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &body, sizeof(body));
+    begin(&request, RTM_NEWROUTE, NLM_F_CREATE | flags, &body, sizeof(body));
     attribute(&request, RTA_GATEWAY, &gateway, sizeof(gateway));
     attribute(&request, RTA_OIF, &index, sizeof(index));
     return talk(&request);
@@ -217,7 +216,15 @@ int address_set(const struct address_operation *address, struct report *report) 
     if (add_address(index, address->address, address->prefix) < 0)
         return fail(report, errno, "set address of link", address->name);
     if (set_up(index) < 0) return fail(report, errno, "bring up link", address->name);
-    if (address->gateway && add_default_route(index, address->gateway) < 0)
+    if (address->gateway && add_default_route(index, address->gateway, NLM_F_EXCL) < 0)
         return fail(report, errno, "set default route by", address->name);
+    return 0;
+}
+
+int default_route_set(const char *link, uint32_t gateway, struct report *report) {
+    if (!gateway) return 0;
+    uint32_t index = if_nametoindex(link);
+    if (!index) return fail(report, errno, "find link", link);
+    if (add_default_route(index, gateway, NLM_F_REPLACE) < 0) return fail(report, errno, "set default route by", link);
     return 0;
 }

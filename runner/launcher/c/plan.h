@@ -152,6 +152,8 @@ struct plan {
 uint32_t get_u32(struct reader *reader);
 uint64_t get_u64(struct reader *reader);
 const char *next_string(struct reader *reader);
+void get_link(struct reader *reader, struct link_operation *link);
+void get_address(struct reader *reader, struct address_operation *address);
 /* False when the bytes are not one well-formed operation. */
 bool decode_operation(struct reader *reader, struct operation *operation);
 /* Reads the u32 count of a list of operations and checks all of them; `list` then begins at the first. */

@@ -10,7 +10,15 @@
 
 #define FRAME_HEADER 12u
 
-enum spawner_request { REQUEST_LAUNCH = 1, REQUEST_BRIDGE, REQUEST_REMOVE_LINK, REQUEST_SWEEP };
+enum spawner_request {
+    REQUEST_LAUNCH = 1,
+    REQUEST_BRIDGE,
+    REQUEST_REMOVE_LINK,
+    REQUEST_SWEEP,
+    REQUEST_CONNECT_LINK,   /* u32 pid, then a link and its address as in a plan */
+    REQUEST_DISCONNECT_LINK, /* u32 pid, name in the container */
+    REQUEST_SET_GATEWAY     /* u32 pid, name in the container, gateway */
+};
 
 /* Answers of the spawner are `enum report_kind`: u32 category, s32 errno, u32 value, operation, object. */
 
@@ -24,7 +32,8 @@ enum shim_request {
     SHIM_STDIN,       /* bytes; sessions only, not answered */
     SHIM_STDIN_END,
     SHIM_EXEC_SIGNAL, /* u32 pid, u32 signal -> SHIM_OK */
-    SHIM_EXEC_RESIZE  /* u32 pid, u32 rows, u32 columns -> SHIM_OK */
+    SHIM_EXEC_RESIZE, /* u32 pid, u32 rows, u32 columns -> SHIM_OK */
+    SHIM_EXEC_KILL    /* u32 pid -> SHIM_OK; the process and all that came from it */
 };
 
 enum shim_answer {

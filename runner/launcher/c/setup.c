@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -157,7 +158,7 @@ void set_oom_score(const struct launch *launch, pid_t pid, int notify) {
 
 static int make_links(struct launch *launch, struct report *report) {
     for (size_t i = 0; i < launch->link_count; i++)
-        if (link_create(&launch->links[i], launch->pid, report) < 0) return -1;
+        if (link_create(&launch->links[i], IFLA_NET_NS_PID, (uint32_t)launch->pid, report) < 0) return -1;
     if (launch->link_count && send(launch->sync, "", 1, MSG_NOSIGNAL) < 0)
         return fail(report, errno, "tell the child about", "links");
     return 0;

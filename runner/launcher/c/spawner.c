@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "spawner.h"
 #include "cgroup.h"
+#include "live_link.h"
 #include "netlink.h"
 #include "protocol.h"
 #include "shim.h"
@@ -96,6 +97,9 @@ static _Noreturn void work(uint32_t kind, const uint8_t *payload, size_t size, i
     case REQUEST_BRIDGE: bridge(&reader, &report); break;
     case REQUEST_REMOVE_LINK: link_remove_promptly(next_string(&reader), &report); break;
     case REQUEST_SWEEP: sweep(&reader, &report); break;
+    case REQUEST_CONNECT_LINK: live_link_connect(&reader, &report); break;
+    case REQUEST_DISCONNECT_LINK: live_link_disconnect(&reader, &report); break;
+    case REQUEST_SET_GATEWAY: live_link_set_gateway(&reader, &report); break;
     default: fail(&report, ENOSYS, "perform", "unknown request");
     }
     send_report(WORKER_FD, &report, -1);

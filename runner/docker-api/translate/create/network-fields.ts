@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { refused, transcript, works, type FieldEffects } from './field-effect.ts';
+import { transcript, works, type FieldEffects } from './field-effect.ts';
 
-const bridgeOnly = 'containers are on the bridge network in this version';
+const networksTest = 'test/engine/networks.test.ts';
 const namesTest = 'test/network/container-names.test.ts';
 
 /** Names, networks and published ports. */
@@ -9,13 +9,13 @@ export const networkConfigFields: FieldEffects = {
   Hostname: works('UTS namespace, /etc/hostname, /etc/hosts', transcript),
   Domainname: works('UTS namespace, /etc/hosts', namesTest),
   ExposedPorts: works('shown; published by PublishAllPorts', transcript),
-  NetworkDisabled: refused(bridgeOnly, false),
-  MacAddress: refused('the address follows from the IP address'),
+  NetworkDisabled: works('no link but loopback', networksTest),
+  MacAddress: works('the link on the network of NetworkMode', networksTest),
 };
 
 export const networkHostFields: FieldEffects = {
-  NetworkMode: refused(bridgeOnly, 'default', 'bridge'),
-  PortBindings: works('nftables; on every address of the host', transcript),
+  NetworkMode: works('links and network namespace; NetworkingConfig says more', networksTest),
+  PortBindings: works('nftables; on every address of the host or on one', networksTest),
   Dns: works('/etc/resolv.conf; on a user-defined network, whom its resolver asks', namesTest),
   DnsOptions: works('/etc/resolv.conf', namesTest),
   DnsSearch: works('/etc/resolv.conf', namesTest),
@@ -30,6 +30,8 @@ export const networkConfigShape = {
   Hostname: z.string().nullish(),
   Domainname: z.string().nullish(),
   ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+  NetworkDisabled: z.boolean().nullish(),
+  MacAddress: z.string().nullish(),
 };
 
 const texts = z.array(z.string()).nullish();
@@ -40,6 +42,7 @@ export const networkHostShape = {
   DnsSearch: texts,
   ExtraHosts: texts,
   Links: texts,
+  NetworkMode: z.string().nullish(),
   PortBindings: z.record(z.string(), z.array(portBinding).nullable()).nullish(),
   PublishAllPorts: z.boolean().nullish(),
 };
