@@ -197,7 +197,7 @@ def execute():
 @step
 def logs():
     chatty = client.containers.run(
-        'busybox', ['sh', '-c', 'for n in 1 2 3 4 5; do echo line $n; done; echo last >&2; sleep 1; echo late'], detach=True, name='job-chatty'
+        'busybox', ['sh', '-c', 'for n in 1 2 3 4 5; do echo line $n; done; sleep 0.5; echo last >&2; sleep 0.5; echo late; echo later'], detach=True, name='job-chatty'
     )
     followed = [line.decode() for line in chatty.logs(stream=True, follow=True)]
     tail = chatty.logs(tail=2, stderr=False).decode()

@@ -158,15 +158,14 @@ test('the files of a running container follow its networks, in place', async () 
   expect(gone.exit).not.toBe(0);
 });
 
-test('with --dns, the resolver asks there from the first question on', async () => {
-  const upstream = `while :; do nc -ul -p 53 -w 1 > /tmp/asked; tail -c +13 /tmp/asked >> /tmp/all; done`;
-  await docker('run', '-d', '--name', 'pilot', '--network', 'quay', 'busybox', 'sh', '-c', upstream);
-  const format = '{{.NetworkSettings.Networks.quay.IPAddress}}';
-  const address = (await docker('inspect', '--format', format, 'pilot')).trim();
-  await inContainer('timeout 2 nslookup far.example; true', '--network', 'quay', '--dns', address);
-  const seen = (): Promise<string> => docker('exec', 'pilot', 'cat', '/tmp/all');
-  await expect.poll(seen, { timeout: 10_000 }).toContain('far\u0007example');
-  await docker('rm', '-f', 'pilot', 'crane', 'boat');
+test('with --dns, the resolver asks there, from the first question on', async () => {
+  const address = '192.0.2.53';
+  await engine.namespace?.ip('address', 'add', `${address}/32`, 'dev', 'lo');
+  await engine.namespace?.start('names-upstream.ts', 'one', address);
+  const script = 'nslookup example.test 2>&1 | sed -n "s/^Address: *//p"';
+  expect(await inContainer(script, '--network', 'quay', '--dns', address)).toContain('203.0.113.7\n');
+  expect(await inContainer(script, '--network', 'quay')).not.toContain('203.0.113.7');
+  await docker('rm', '-f', 'crane', 'boat');
   await docker('network', 'rm', 'quay');
 });
 

@@ -108,8 +108,10 @@ function askByDatagram(query: Buffer, server: string, port: number, signal: Abor
     socket.on('message', (answer) => {
       if (isAnswerTo(query, id, answer)) end(answer);
     });
-    socket.connect(port, server, () => {
+    // Its types know nothing of it, but a failed connection is told here, and by no event.
+    socket.connect(port, server, (error?: Error) => {
       if (ended) return;
+      if (error instanceof Error) return end();
       socket.send(withId(query, id), (failed) => {
         if (failed !== null) end();
       });
