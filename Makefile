@@ -13,7 +13,7 @@ help:
 	@echo "make bench        timings beside dockerd, runc and crun (installs them)"
 	@echo "make docs         write the generated pages of docs/ again"
 
-include runner/launcher/launcher.mk runner/image/unpack.mk
+include runner/launcher/launcher.mk runner/image/unpack.mk runner/init/init.mk
 
 setup:
 	@scripts/setup.sh build

@@ -5,6 +5,7 @@ import { BerthError } from '#shared/errors.ts';
 import type { ContainerControl } from './container/control.ts';
 import { createEngine } from './container/create-engine.ts';
 import type { Engine } from './container/engine.ts';
+import type { IsolationDefaults } from './container/isolation.ts';
 import { instanceId } from './database.ts';
 import type { ImageCatalog } from './image/catalog.ts';
 import { createImageStore } from './image/local-store.ts';
@@ -16,6 +17,8 @@ import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
 import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
+import { securityFacts } from './os/security-facts.ts';
+import { idMappingsOf } from './os/subordinate-ids.ts';
 
 export interface EngineOfDataRoot {
   readonly dataRoot: string;
@@ -23,6 +26,16 @@ export interface EngineOfDataRoot {
   /** Unix milliseconds. */
   readonly clock: () => number;
   readonly log: Log;
+  /** What is done for containers that say nothing of it. */
+  readonly containers?: ContainerDefaults;
+}
+
+/** Options of the runner that concern every container. */
+export interface ContainerDefaults {
+  /** As `--userns-remap` has it: every container gets a user namespace. */
+  readonly usernsRemap?: string;
+  /** Every container runs under an init. */
+  readonly init?: boolean;
 }
 
 /** A data root's container engine and what it stands on. Disposing it leaves the containers running. */
@@ -35,6 +48,7 @@ export interface EngineParts extends AsyncDisposable {
   readonly engine: Engine & ContainerControl;
   /** Where containers have their directories. */
   readonly directory: string;
+  readonly isolation: IsolationDefaults;
   /**
    * Disposes it, and takes away what it has outside of its data root: bridge, nftables table and cgroups, with every
    * process that is in these. After the last container was removed; idempotent.
@@ -47,7 +61,13 @@ export interface EngineParts extends AsyncDisposable {
  *
  * @throws BerthError `runner.binary-missing`, and what the parts throw
  */
-export async function openEngine({ dataRoot, database, clock, log }: EngineOfDataRoot): Promise<EngineParts> {
+export async function openEngine({
+  dataRoot,
+  database,
+  clock,
+  log,
+  containers = {},
+}: EngineOfDataRoot): Promise<EngineParts> {
   await using lower = new AsyncDisposableStack();
   await using upper = new AsyncDisposableStack();
   const instance = instanceId(database);
@@ -59,19 +79,33 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
       shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
       cacheDirectory: join(dataRoot, 'cache'),
       controllers: cgroup.controllers,
+      cgroupFiles: cgroup.files,
       onWarning: (container, text) => log.warn(text, { container }),
     }),
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const nft = new NftSession(); // the network's, and disposed with it
-  const onWarning = (text: string): void => log.warn(text);
-  const network = upper.use(await createNetwork({ database, launcher, instance, clock, nft, onWarning }));
-  const resolver = upper.use(new Resolver({ instance, nft, onWarning }));
+  const nft = upper.use(new NftSession());
+  const network = upper.use(
+    await createNetwork({ database, launcher, nft, instance, clock, onWarning: (text) => log.warn(text) }),
+  );
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
+  const isolation = isolationDefaults(containers);
+  const resolver = upper.use(new Resolver({ instance, nft, onWarning: (text) => log.warn(text) }));
   const engine = upper.use(
-    await createEngine({ database, images, network, resolver, launcher, directory, cgroup, clock, log: tell }),
+    await createEngine({
+      database,
+      images,
+      network,
+      resolver,
+      launcher,
+      directory,
+      cgroup,
+      isolation,
+      clock,
+      log: tell,
+    }),
   );
   const base = lower.move();
   const top = upper.move();
@@ -80,7 +114,7 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, engine, directory },
+    ...{ instance, cgroup, images, network, engine, directory, isolation },
     async removeTraces() {
       await top.disposeAsync();
       await removeNetwork({ launcher, instance, database });
@@ -88,6 +122,17 @@ export async function openEngine({ dataRoot, database, clock, log }: EngineOfDat
       await removeCgroup(cgroup.mountPoint + cgroup.path);
     },
     [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */
+function isolationDefaults({ usernsRemap, init }: ContainerDefaults): IsolationDefaults {
+  return {
+    facts: securityFacts(),
+    idMappings: idMappingsOf(usernsRemap ?? 'default'),
+    remapsAll: usernsRemap !== undefined,
+    initPath: join(import.meta.dirname, '..', 'build', 'bin', 'berth-init'),
+    init: init ?? false,
   };
 }
 

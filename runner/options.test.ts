@@ -8,6 +8,7 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     dataRoot: '/var/lib/berth',
     socketPath: '/var/lib/berth/berth.sock',
     logFormat: 'text',
+    containers: { init: false },
   });
   const given = parseRunnerCommand(['--standalone', '--data-root', 'x', '--socket=/run/s', '--log-format', 'json']);
   expect(given).toEqual({
@@ -16,6 +17,10 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     dataRoot: `${process.cwd()}/x`,
     socketPath: '/run/s',
     logFormat: 'json',
+    containers: { init: false },
+  });
+  expect(parseRunnerCommand(['--userns-remap', 'kiel:kiel', '--init'])).toMatchObject({
+    containers: { init: true, usernsRemap: 'kiel:kiel' },
   });
 });
 

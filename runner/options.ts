@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BerthError, errorText } from '#shared/errors.ts';
+import type { ContainerDefaults } from './engine-parts.ts';
 import type { LogFormat } from './log.ts';
 
 export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
@@ -16,6 +17,9 @@ Options:
   --socket PATH         Docker API socket (default DIR/berth.sock)
   --standalone          run without a control plane
   --log-format FORMAT   text or json (default text)
+  --userns-remap USER   a user namespace for every container, with the ids of USER[:GROUP] in /etc/subuid and /etc/subgid;
+                        "default": with ids that no account has
+  --init                an init as first process of every container
   --help                this text
 
 Options of join:
@@ -49,6 +53,7 @@ export type RunnerCommand =
       readonly dataRoot: string;
       readonly socketPath: string;
       readonly logFormat: LogFormat;
+      readonly containers: ContainerDefaults;
     };
 
 /**
@@ -78,6 +83,10 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
     dataRoot,
     socketPath: checkSocketPath(resolve(values.socket ?? join(dataRoot, 'berth.sock'))),
     logFormat,
+    containers: {
+      ...(values['userns-remap'] === undefined ? {} : { usernsRemap: values['userns-remap'] }),
+      init: values.init ?? false,
+    },
   };
 }
 
@@ -95,6 +104,8 @@ function parse(argv: readonly string[]) {
         socket: text,
         standalone: flag,
         'log-format': text,
+        'userns-remap': text,
+        init: flag,
         token: text,
         name: text,
         all: flag,
@@ -111,14 +122,14 @@ function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot
   if (url === undefined) throw usage('join: the URL of the control plane is missing');
   if (rest.length > 0) throw usage(`join: one URL, not also ${rest.join(' ')}`);
   if (values.token === undefined) throw usage('join: --token TOKEN is missing');
-  refuse('join', values, ['socket', 'standalone', 'log-format', 'all', 'purge']);
+  refuse('join', values, ['socket', 'standalone', 'log-format', 'userns-remap', 'init', 'all', 'purge']);
   const name = values.name ?? defaultName(hostname());
   return { kind: 'join', url, token: values.token, name, dataRoot };
 }
 
 function leaveCommand(values: Values, rest: readonly string[], dataRoot: string): RunnerCommand {
   if (rest.length > 0) throw usage(`leave: unexpected argument "${rest.join(' ')}"`);
-  refuse('leave', values, ['socket', 'standalone', 'log-format', 'token', 'name']);
+  refuse('leave', values, ['socket', 'standalone', 'log-format', 'userns-remap', 'init', 'token', 'name']);
   return { kind: 'leave', dataRoot, all: values.all ?? false, purge: values.purge ?? false };
 }
 

@@ -4,7 +4,7 @@ import { readIdentity, type Identity } from './agent/identity.ts';
 import { openDataRoot } from './data-root.ts';
 import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
-import { openEngine } from './engine-parts.ts';
+import { openEngine, type ContainerDefaults } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
@@ -14,6 +14,7 @@ export interface RunnerOptions {
   readonly socketPath: string;
   readonly standalone: boolean;
   readonly log: Log;
+  readonly containers?: ContainerDefaults;
 }
 
 /** A runner whose containers are found again and whose socket answers. Disposing it leaves the containers running. */
@@ -29,7 +30,8 @@ export interface Runner extends AsyncDisposable {
  *
  * @throws BerthError `runner.not-joined`, `runner.binary-missing`, and what the parts throw
  */
-export async function startRunner({ dataRoot: path, socketPath, standalone, log }: RunnerOptions): Promise<Runner> {
+export async function startRunner(options: RunnerOptions): Promise<Runner> {
+  const { dataRoot: path, socketPath, standalone, log, containers = {} } = options;
   await using parts = new AsyncDisposableStack();
   const { database } = parts.use(await openDataRoot(path));
   const identity = standalone ? undefined : await joinedIdentity(path);
@@ -37,8 +39,8 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, engine, network, directory } = parts.use(
-    await openEngine({ dataRoot: path, database, clock, log }),
+  const { cgroup, images, engine, network, directory, isolation } = parts.use(
+    await openEngine({ dataRoot: path, database, clock, log, containers }),
   );
   const facts = await hostFacts(cgroup.controllers);
   const reconciler = await createReconciler({ database, engine, images, clock, log: tell });
@@ -48,6 +50,7 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     dataRoot: path,
     containers: engine.list(),
     imageCount: images.list().length,
+    isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
     now: clock(),
   });
   const host = {
@@ -57,6 +60,11 @@ export async function startRunner({ dataRoot: path, socketPath, standalone, log 
     network,
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
+    isolation: {
+      ...isolation.facts,
+      remapsAll: isolation.remapsAll,
+      containerId: (reference: string) => engine.find(reference)?.id,
+    },
     clock,
   };
   parts.use(await serveDockerApi({ socketPath, host }));

@@ -82,6 +82,5 @@ async function moveGateway(context: EngineContext, record: StoredContainer, gone
   if (leading !== undefined && context.live.has(id)) {
     await launcher.setGateway(pid, leading.containerName, leading.gateway);
   }
-  const moved = store.update(id, { links, address: primaryAddress(config.endpoints, links) });
-  if (context.live.has(id)) rewriteFiles(context, moved);
+  rewriteFiles(context, store.update(id, { links, address: primaryAddress(config.endpoints, links) }));
 }

@@ -21,6 +21,7 @@ import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts'
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
+import { namespaceOwners } from './isolation-config.ts';
 import { currentNames } from './join-networks.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
@@ -28,11 +29,13 @@ import { readLogs } from './logs.ts';
 import type { EndpointConfig } from './network-config.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { paused, pauseContainer, unpauseContainer } from './pausing.ts';
 import { Publisher } from './publisher.ts';
 import { recoverContainer, recoverContainers } from './recovery.ts';
 import { RestartTimers } from './restart-timers.ts';
 import { processEnvironment } from './spec.ts';
 import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
+import { updateContainer, type ContainerUpdate } from './updating.ts';
 
 /** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
 const logBaseName = 'container.log';
@@ -88,11 +91,19 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       this.#autoRemove(record);
     }
     await this.#publisher.request();
-    for (const [id, rest] of unfinished) {
+    const createdAt = (id: string): number => this.#context.store.get(id)?.createdAtMs ?? 0;
+    for (const [id, rest] of [...unfinished].toSorted(([a], [b]) => createdAt(a) - createdAt(b))) {
       if (rest === 'stop') this.#inBackground(id, () => this.#stopNow(id, {}));
-      if (rest === 'start') this.#inBackground(id, () => this.#startNow(id, 'asked'));
+      if (rest === 'start') this.#inBackground(id, () => this.#startAfterOwners(id));
       if (rest === 'recover') this.#recoverLater(id);
     }
+  }
+
+  /** Those whose namespaces it joins were created, and so are queued, before it. */
+  async #startAfterOwners(id: string): Promise<void> {
+    const { config } = this.#context.store.require(id);
+    for (const owner of namespaceOwners(config)) await this.#queue.run(owner, () => Promise.resolve());
+    await this.#startNow(id, 'asked');
   }
 
   /** Until then the record says what it said when the runner ended, so only what would not change by itself is tried. */
@@ -195,6 +206,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record = this.#context.store.require(id);
     const entry = this.#context.live.get(id);
     if (entry === undefined) throw notRunning(record);
+    if (record.paused) throw paused(record);
     const { config } = record;
     return entry.shim.exec({
       ...request,
@@ -205,6 +217,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       }),
       cwd: request.cwd || config.workingDirectory || '/',
       user: request.user || config.user,
+      additionalGroups: config.additionalGroups,
     });
   }
 
@@ -252,6 +265,32 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       await this.#stopNow(id, options);
       await this.#startNow(id, 'asked');
     });
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => pauseContainer(this.#context, id));
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => unpauseContainer(this.#context, id));
+  }
+
+  /** Its health checks go on unless it is paused then. */
+  #whilePausing(id: string, operation: () => Promise<void>): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, async () => {
+      try {
+        await operation();
+      } finally {
+        const entry = this.#context.live.get(id);
+        if (entry !== undefined) this.#monitor(id, entry);
+      }
+    });
+  }
+
+  update(id: string, update: ContainerUpdate): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, () => updateContainer(this.#context, id, update));
   }
 
   async resize(id: string, size: { columns: number; rows: number }): Promise<void> {
@@ -337,6 +376,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record: StoredContainer = this.#context.store.require(id);
     const check = record.config.healthcheck;
     if (check === undefined || entry.health !== undefined || this.#context.live.get(id) !== entry) return;
+    if (record.paused) return;
     entry.health = new HealthMonitor({
       check,
       exec: (request) => this.exec(id, request),

@@ -13,6 +13,7 @@ import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
 import type { Clock, EngineLog, NameSink } from './engine-context.ts';
+import type { IsolationDefaults } from './isolation.ts';
 import { ContainerStore } from './state.ts';
 
 export interface EngineOptions {
@@ -26,6 +27,7 @@ export interface EngineOptions {
   readonly directory: string;
   /** The runner's subtree (`prepareCgroupTree`). */
   readonly cgroup: CgroupTree;
+  readonly isolation: IsolationDefaults;
   readonly clock: Clock;
   readonly log: EngineLog;
 }

@@ -6,6 +6,7 @@ import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import type { Attachments } from './attachments.ts';
+import type { IsolationDefaults } from './isolation.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
 import type { ContainerStore } from './state.ts';
@@ -19,6 +20,8 @@ export type EngineLog = (level: 'info' | 'warn' | 'error', message: string) => v
 export interface LiveContainer {
   readonly shim: Shim;
   health: HealthMonitor | undefined;
+  /** Tells of processes that were killed for want of memory, while it runs on. */
+  oom?: Disposable;
 }
 
 /** Takes the complete table of names, whenever it has changed. */
@@ -42,6 +45,7 @@ export interface EngineContext {
   readonly kernel: string;
   /** Paths that are masked in containers because this host has them. */
   readonly hostMaskedPaths: readonly string[];
+  readonly isolation: IsolationDefaults;
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly live: Map<string, LiveContainer>;
@@ -53,6 +57,11 @@ export function pathsOf(context: EngineContext, id: string): ContainerPaths {
 }
 
 /** The container's cgroup as a directory of the host. */
-export function cgroupDirectory({ cgroup }: EngineContext, id: string): string {
-  return join(cgroup.mountPoint, cgroup.path, id);
+export function cgroupDirectory(context: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(context.cgroup.mountPoint, cgroupPath(context, id));
+}
+
+/** The container's cgroup in the hierarchy: below the runner's subtree, in the parent that its config names. */
+export function cgroupPath({ cgroup, store }: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(cgroup.path, store.get(id)?.config.cgroupParent ?? '', id);
 }

@@ -26,6 +26,8 @@ export interface ContainerRecord {
   readonly published?: readonly BoundPort[];
   readonly exitCode: number | undefined;
   readonly oomKilled: boolean;
+  /** Running, but its processes stand still. */
+  readonly paused: boolean;
   /** Why the last start or run failed; empty when it did not. */
   readonly error: string;
   /** Restarts by policy since the last explicit start. */

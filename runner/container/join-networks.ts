@@ -1,15 +1,16 @@
 import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { RuntimeNamespace } from '#shared/oci/runtime-spec.ts';
 import type { LinkSpec } from '../launcher/launcher.ts';
+import { isPredefined } from '../network/network-record.ts';
+import { combinedId } from '../network/combined-id.ts';
+import type { NetworkNames } from '../network/name-table.ts';
 import type { BoundPort, NetworkLink } from '../network/network.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
 import { gatewayLink, isEndpointOf, launchLink, launchLinks } from './links.ts';
 import { legacyLinks, requireLegacyLinks, type LegacyLink } from './legacy-links.ts';
-import { isPredefined } from '../network/network-record.ts';
-import type { NetworkNames } from '../network/name-table.ts';
-import { hasOnlyLocalResolvers, writeNetworkFiles, type NetworkPlace } from './network-files.ts';
-import { networkNames } from './network-names.ts';
 import type { EndpointConfig } from './network-config.ts';
+import { hasOnlyLocalResolvers, writeNetworkFiles, type FileEndpoint, type NetworkPlace } from './network-files.ts';
+import { networkNames } from './network-names.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { StoredContainer } from './state.ts';
 
@@ -19,7 +20,7 @@ export interface JoinedNetworks {
   /** Empty: the host's. */
   readonly namespaces: readonly RuntimeNamespace[];
   readonly files: Pick<ContainerPaths, 'hostname' | 'hosts' | 'resolvConf'>;
-  /** Variables that tell of linked containers. */
+  /** What linked containers of the default network are known by. */
   readonly environment: readonly string[];
 }
 
@@ -70,14 +71,15 @@ async function joinOwn(context: EngineContext, record: StoredContainer): Promise
   const links = await settingUp(() => leaseAll(context, id, config.endpoints));
   const published = await reservePorts(context, record, links);
   store.update(id, { address: primaryAddress(config.endpoints, links), links, published });
-  writeFiles(context, record, placeOf(config.endpoints, links), linked);
+  const place = ownPlace(config.endpoints, links);
+  writeFiles(context, record, place, linked);
   // Before its process: its first question is answered by its own options, and nobody asks for it in vain.
   if (links.some(hasNames)) await resolver?.update(currentNames(context));
   return {
     links: launchLinks(config.endpoints, links),
     namespaces: [{ type: 'network' }],
     files: pathsOf(context, id),
-    environment: linked.flatMap((one) => one.environment),
+    environment: linked.flatMap(({ environment }) => environment),
   };
 }
 
@@ -137,7 +139,16 @@ async function reservePorts(
   const at = network.find(leading.networkId);
   const hostAddress = at?.kind === 'bridge' ? at.hostAddress : '0.0.0.0';
   const wanted = config.ports.map((port) => ({ ...port, hostAddress: port.hostAddress ?? hostAddress }));
-  return network.reserve(id, config.publishGroup, wanted);
+  return settingUp(async () => {
+    try {
+      return await network.reserve(id, config.publishGroup, wanted);
+    } catch (error) {
+      if (!isBerthError(error) || error.code !== 'port.address-unknown') throw error;
+      const endpoint = `${config.name} (${combinedId(id, leading.networkId)})`;
+      const text = `driver failed programming external connectivity on endpoint ${endpoint}: ${error.message}`;
+      throw new BerthError(error.kind, error.code, text, { cause: error });
+    }
+  });
 }
 
 /** The address by which the container is known where it has room for one only. */
@@ -148,16 +159,32 @@ export function primaryAddress(
   return (gatewayLink(endpoints, links) ?? links[0])?.address;
 }
 
+/** A refusal in dockerd's words; a port that is taken has a text of its own. */
 async function settingUp<Result>(act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();
   } catch (error) {
-    if (!isBerthError(error)) throw error;
+    if (!isBerthError(error) || error.code === 'port.taken') throw error;
     throw new BerthError(error.kind, error.code, `failed to set up container networking: ${error.message}`, {
       cause: error,
       ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
     });
   }
+}
+
+/** The link by which the container reaches the world goes first. */
+function ownPlace(endpoints: readonly EndpointConfig[], links: readonly NetworkLink[]): NetworkPlace {
+  const leading = gatewayLink(endpoints, links);
+  const ordered = links.toSorted((a, b) => Number(b === leading) - Number(a === leading));
+  const entries = ordered.map(({ address, gateway, networkName }): FileEndpoint => ({
+    ...{ address, gateway },
+    hasNames: hasNames({ networkName }),
+  }));
+  return { kind: 'own', endpoints: entries };
+}
+
+function hasNames({ networkName }: Pick<NetworkLink, 'networkName'>): boolean {
+  return !isPredefined(networkName);
 }
 
 /** What the resolver is to know now. */
@@ -166,27 +193,13 @@ export function currentNames({ network, store }: Pick<EngineContext, 'network' |
 }
 
 /**
- * Writes the files of a running container anew, after its networks have changed. A linked container that has ended has no
- * name any more.
+ * Writes a running container's files anew, after its networks have changed. A linked container that has ended has no name
+ * any more.
  */
 export function rewriteFiles(context: EngineContext, record: StoredContainer): void {
   const { config, links = [] } = record;
   const linked = legacyLinks(config, (containerId) => context.store.get(containerId));
-  writeFiles(context, record, placeOf(config.endpoints, links), linked);
-}
-
-/** The endpoint by which the world is reached goes first. */
-function placeOf(endpoints: readonly EndpointConfig[], links: readonly NetworkLink[]): NetworkPlace {
-  const leading = gatewayLink(endpoints, links);
-  const ordered = leading === undefined ? links : [leading, ...links.filter((link) => link !== leading)];
-  return {
-    kind: 'own',
-    endpoints: ordered.map((link) => ({ address: link.address, gateway: link.gateway, hasNames: hasNames(link) })),
-  };
-}
-
-function hasNames({ networkName }: NetworkLink): boolean {
-  return !isPredefined(networkName);
+  writeFiles(context, record, ownPlace(config.endpoints, links), linked);
 }
 
 function writeFiles(
@@ -200,6 +213,6 @@ function writeFiles(
     place,
     hostGateway: gateway,
     fallbackResolver: gateway,
-    links: linked.map((one) => one.entry),
+    links: linked.map(({ entry }) => entry),
   });
 }

@@ -2,10 +2,14 @@ import { BerthError } from '#shared/errors.ts';
 import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
-import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { blockDevices } from './block-devices.ts';
+import { cgroupDirectory, cgroupPath, pathsOf, type EngineContext } from './engine-context.ts';
+import { isolationContext } from './isolation.ts';
 import { joinNetworks } from './join-networks.ts';
 import { makeContainerDirectories } from './paths.ts';
-import { discardedLimits, runtimeSpec } from './spec.ts';
+import { discardedLimits } from './resource-spec.ts';
+import { mountSharedMemory } from './shared-memory.ts';
+import { runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
 const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
@@ -21,6 +25,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   const paths = pathsOf(context, id);
   const image = context.images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
+  const isolation = isolationContext(context, record);
   for (const limit of discardedLimits(config, context.cgroup.controllers)) {
     context.log(
       'warn',
@@ -31,19 +36,25 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
+  if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
   const { links, namespaces, files, environment } = await joinNetworks(context, record);
   return context.launcher.launch({
     containerId: id,
-    spec: runtimeSpec(withVariables(config, environment), {
-      containerId: id,
-      files,
-      networkNamespaces: namespaces,
-      cgroupsPath: `${context.cgroup.path}/${id}`,
-      controllers: context.cgroup.controllers,
-      architecture: context.architecture,
-      kernel: context.kernel,
-      hostMaskedPaths: context.hostMaskedPaths,
-    }),
+    spec: runtimeSpec(
+      { ...config, environment: [...environment, ...config.environment] },
+      {
+        containerId: id,
+        files,
+        networkNamespaces: namespaces,
+        cgroupsPath: cgroupPath(context, id),
+        controllers: context.cgroup.controllers,
+        blockDevices: await blockDevices(config, context.cgroup.controllers),
+        architecture: context.architecture,
+        kernel: context.kernel,
+        hostMaskedPaths: context.hostMaskedPaths,
+        isolation,
+      },
+    ),
     root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },
     user: config.user,
     additionalGroups: config.additionalGroups,
@@ -53,11 +64,6 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     log,
     attachments: context.attachments.count(id),
   });
-}
-
-/** What is told of linked containers comes before the container's own variables, which may say otherwise. */
-function withVariables(config: StoredContainer['config'], told: readonly string[]): StoredContainer['config'] {
-  return told.length === 0 ? config : { ...config, environment: [...told, ...config.environment] };
 }
 
 export function unknownImage(reference: string): BerthError {

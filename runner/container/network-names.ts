@@ -7,8 +7,8 @@ import { isEndpointOf } from './links.ts';
 
 /**
  * What containers are called on each user-defined network, for its resolver. On the default network nobody has a
- * name; where containers do not reach the host's resolvers, questions are passed on there.
- * A container that is about to start has them already, so that it can be asked for, and ask, from its first moment.
+ * name; where containers do not reach the host's resolvers, questions are passed on there. A container that is about to
+ * start is in it already, so that it can be asked for, and ask, from its first moment.
  */
 export function networkNames(
   networks: readonly NetworkRecord[],
@@ -20,19 +20,21 @@ export function networkNames(
     const isDefault = isPredefined(network.name);
     if (isDefault && !options.forwardsOnDefault) return [];
     const { id, name, gateway, subnet, internal } = network;
-    const present = records.flatMap((record) => {
+    const on = records.flatMap((record) => {
       const link = record.links?.find(({ networkId }) => networkId === id);
       const runs = record.state === 'running' || record.state === 'starting';
       return link === undefined || !runs ? [] : [{ record, link }];
     });
-    const own = present.map(({ record, link }): NamedEndpoint => ({
-      networkId: id,
-      containerId: record.id,
-      names: isDefault ? [] : endpointNames(record, link),
-      address: link.address,
-      dns: ownDns(record.config),
-    }));
-    const endpoints = [...own, ...linkedEndpoints(id, present)];
+    const endpoints = on.flatMap(({ record, link }): readonly NamedEndpoint[] => [
+      {
+        networkId: id,
+        containerId: record.id,
+        names: isDefault ? [] : endpointNames(record, link),
+        address: link.address,
+        dns: ownDns(record.config),
+      },
+      ...linkedNames(record, link, on),
+    ]);
     return [{ networkId: id, networkName: name, gateway, subnet, endpoints, internal }];
   });
 }
@@ -48,26 +50,31 @@ export function endpointNames(
   return [...new Set([config.name, ...aliases, id.slice(0, 12), ...hostname])];
 }
 
+/** What the container asks in place of the host's resolvers. */
 function ownDns({ dns, dnsOptions }: ContainerRecord['config']): ContainerDns | undefined {
   if (dns.length === 0 && dnsOptions.length === 0) return undefined;
   return { servers: dns, hasDots: dnsOptions.some(isNdots) };
 }
 
-interface Present {
+interface Member {
   readonly record: ContainerRecord;
   readonly link: NetworkLink;
 }
 
-/** `CONTAINER:NAME` of the links on a network: names that the linking container alone knows. */
-function linkedEndpoints(networkId: string, present: readonly Present[]): readonly NamedEndpoint[] {
-  return present.flatMap(({ record, link }) => {
-    const links = record.config.endpoints.find((endpoint) => isEndpointOf(endpoint, link))?.links ?? [];
-    return links.flatMap((text): readonly NamedEndpoint[] => {
-      const [reference = '', name = reference] = text.split(':');
-      const target = present.find((one) => one.record.config.name === reference || one.record.id.startsWith(reference));
-      if (target === undefined || name === '') return [];
-      const { address } = target.link;
-      return [{ networkId, containerId: target.record.id, names: [name], address, onlyFor: record.id }];
-    });
+/** `CONTAINER:NAME` of a container's links on a network: names that it alone knows. */
+function linkedNames(
+  { id, config }: ContainerRecord,
+  link: NetworkLink,
+  members: readonly Member[],
+): readonly NamedEndpoint[] {
+  const endpoint = config.endpoints.find((one) => isEndpointOf(one, link));
+  return (endpoint?.links ?? []).flatMap((text) => {
+    const [reference = '', name = reference] = text.split(':');
+    const target = members.find(
+      ({ record }) => record.config.name === reference || (reference.length > 2 && record.id.startsWith(reference)),
+    );
+    if (target === undefined || name === '') return [];
+    const { networkId, address } = target.link;
+    return [{ networkId, containerId: target.record.id, names: [name], address, onlyFor: id }];
   });
 }

@@ -11,6 +11,8 @@ export interface ContainerPaths {
   readonly hostname: string;
   readonly hosts: string;
   readonly resolvConf: string;
+  /** Where /dev/shm is mounted when it is shared. */
+  readonly shm: string;
   /** The launcher's: shim socket, log, exit.json. */
   readonly state: string;
 }
@@ -25,6 +27,7 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     hostname: join(directory, 'hostname'),
     hosts: join(directory, 'hosts'),
     resolvConf: join(directory, 'resolv.conf'),
+    shm: join(directory, 'shm'),
     state: join(directory, 'state'),
   };
 }

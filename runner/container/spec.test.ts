@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { knownCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules } from '../security/device-rules.ts';
 import { containerConfig } from './config.ts';
-import { discardedLimits, processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
+import { discardedLimits } from './resource-spec.ts';
+import { processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
 
 const config = containerConfig.parse({
   name: 'web',
@@ -27,6 +29,7 @@ const context: SpecContext = {
   architecture: 'amd64',
   kernel: '6.1.0',
   hostMaskedPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
+  isolation: { capabilities: knownCapabilities, joined: {}, devices: [] },
 };
 
 test("the defaults are Docker's", () => {

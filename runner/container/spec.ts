@@ -1,12 +1,18 @@
-import type { RuntimeMount, RuntimeNamespace, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import { defaultCapabilities } from '../security/capabilities.ts';
-import { defaultDeviceRules } from '../security/device-rules.ts';
-import { defaultDevices } from '../security/devices.ts';
+import type { RuntimeMount, RuntimeNamespace, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultMounts } from '../security/mounts.ts';
-import { maskedPaths, readonlyPaths } from '../security/paths.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
-import { seccompProfile } from '../security/seccomp.ts';
 import type { ContainerConfig } from './config.ts';
+import {
+  isolationArgs,
+  isolationDeviceRules,
+  isolationLinux,
+  isolationMounts,
+  isolationNamespaces,
+  isolationProcess,
+  isolationSeccomp,
+  type IsolationContext,
+} from './isolation-spec.ts';
+import { resourceSpec, type BlockDevices } from './resource-spec.ts';
 
 /** What a spec is made from beside the container's config. Paths are absolute and on the host. */
 export interface SpecContext {
@@ -19,11 +25,14 @@ export interface SpecContext {
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
   readonly controllers: readonly string[];
+  /** Of the config's block limits. */
+  readonly blockDevices?: BlockDevices;
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
   /** Paths that are masked because this host has them. */
   readonly hostMaskedPaths: readonly string[];
+  readonly isolation: IsolationContext;
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -33,52 +42,38 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
  * looks the config's user up in the container's own /etc/passwd.
  */
 export function runtimeSpec(config: ContainerConfig, context: SpecContext): RuntimeSpec {
+  const { isolation } = context;
+  const process = isolationProcess(config, isolation);
+  const seccomp = isolationSeccomp(config, context, process.capabilities.bounding);
+  const namespaces = [...isolationNamespaces(config, isolation), ...context.networkNamespaces];
+  const mounts = [...defaultMounts(config.shmBytes), ...fileMounts(context.files, config.readonlyRootfs)];
   return {
     ociVersion: '1.2.0',
     process: {
       terminal: config.terminal,
       user: { uid: 0, gid: 0, additionalGids: [] },
-      args: config.args,
+      args: isolationArgs(config.args, isolation),
       env: processEnvironment(config),
       cwd: config.workingDirectory === '' ? '/' : config.workingDirectory,
-      capabilities: {
-        bounding: defaultCapabilities,
-        effective: defaultCapabilities,
-        permitted: defaultCapabilities,
-        // Empty, so that no program of the image can gain one by file capabilities (CVE-2022-29162 and kin).
-        inheritable: [],
-        ambient: [],
-      },
       rlimits: config.rlimits.map(({ type, soft, hard }) => ({ type: rlimitName(type), soft, hard })),
-      noNewPrivileges: config.noNewPrivileges,
-      oomScoreAdj: 0,
+      ...process,
     },
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
     ...(config.domainname === '' ? {} : { domainname: config.domainname }),
-    mounts: [...defaultMounts(config.shmBytes), ...fileMounts(context.files)],
+    mounts: isolationMounts(config, isolation, mounts),
     annotations: {},
     linux: {
-      namespaces: [
-        ...(['mount', 'pid', 'ipc', 'uts', 'cgroup'] as const).map((type) => ({ type })),
-        ...context.networkNamespaces,
-      ],
-      devices: defaultDevices,
+      ...isolationLinux(config, isolation, { namespaces, maskedPaths: context.hostMaskedPaths }),
       cgroupsPath: context.cgroupsPath,
-      resources: resources(config, context.controllers),
-      seccomp: seccompProfile({ ...context, capabilities: defaultCapabilities }),
-      maskedPaths: maskedPaths(context.hostMaskedPaths),
-      readonlyPaths,
-      sysctl: networkSysctls(context.networkNamespaces),
+      resources: {
+        devices: isolationDeviceRules(config, isolation),
+        ...resourceSpec(config, context.controllers, context.blockDevices),
+      },
+      ...(seccomp === undefined ? {} : { seccomp }),
       rootfsPropagation: 'rprivate',
     },
   };
-}
-
-/** In a network namespace of its own a container may bind low ports and ping without a capability. */
-function networkSysctls(namespaces: readonly RuntimeNamespace[]): Readonly<Record<string, string>> {
-  if (!namespaces.some(({ path }) => path === undefined)) return {};
-  return { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
 }
 
 /**
@@ -107,38 +102,17 @@ function rlimitName(type: string): string {
   return name.startsWith('RLIMIT_') ? name : `RLIMIT_${name}`;
 }
 
-function fileMounts(files: SpecContext['files']): RuntimeMount[] {
+/** As with Docker, they are read-only where the root is. */
+function fileMounts(files: SpecContext['files'], readonly: boolean): RuntimeMount[] {
   const bind = (source: string, destination: string): RuntimeMount => ({
     destination,
     type: 'bind',
     source,
-    options: ['rbind', 'rprivate'],
+    options: ['rbind', 'rprivate', ...(readonly ? ['ro'] : [])],
   });
   return [
     bind(files.resolvConf, '/etc/resolv.conf'),
     bind(files.hostname, '/etc/hostname'),
     bind(files.hosts, '/etc/hosts'),
   ];
-}
-
-/** As with Docker, a memory limit without a swap limit allows as much swap again. */
-function resources(config: ContainerConfig, controllers: readonly string[]): RuntimeResources {
-  const memory = config.memoryBytes > 0 && controllers.includes('memory');
-  const pids = config.pidsLimit > 0 && controllers.includes('pids');
-  return {
-    devices: defaultDeviceRules,
-    ...(memory ? { memory: { limit: config.memoryBytes, swap: config.memoryBytes * 2 } } : {}),
-    ...(pids ? { pids: { limit: config.pidsLimit } } : {}),
-  };
-}
-
-/** The limits of a config that cannot be enforced on a host with these controllers, in words. */
-export function discardedLimits(config: ContainerConfig, controllers: readonly string[]): readonly string[] {
-  const wanted = [
-    { controller: 'memory', asked: config.memoryBytes > 0 },
-    { controller: 'pids', asked: config.pidsLimit > 0 },
-  ];
-  return wanted
-    .filter(({ controller, asked }) => asked && !controllers.includes(controller))
-    .map((one) => one.controller);
 }

@@ -4,7 +4,9 @@ import type { ImageCatalog } from '../image/catalog.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { EventLog } from './event-log.ts';
 import type { ExecRegistry } from './exec-registry.ts';
+import type { StatsReaders } from './stats-readers.ts';
 import type { NetworkView } from './translate/container-network.ts';
+import type { IsolationHost } from './translate/create/isolation.ts';
 import type { HostView } from './translate/host.ts';
 
 /** What of a host the Docker API is served from. */
@@ -18,6 +20,7 @@ export interface DockerApiHost {
   readonly containersDirectory: string;
   /** A container's cgroup is the directory of its id in this one. */
   readonly cgroupDirectory: string;
+  readonly isolation: IsolationHost;
   readonly clock: () => number;
 }
 
@@ -25,4 +28,5 @@ export interface DockerApiHost {
 export interface DockerApiContext extends DockerApiHost {
   readonly events: EventLog;
   readonly execs: ExecRegistry;
+  readonly stats: StatsReaders;
 }

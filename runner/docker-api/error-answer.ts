@@ -16,6 +16,7 @@ const statusOfKind: Readonly<Record<ErrorKind, number>> = {
 const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: number; message: string }>> = {
   'launch.command-not-found': notStarted,
   'launch.command-not-executable': notStarted,
+  'sysctl.refused': (error) => ({ status: 500, message: `${createFailed}: ${error.message}: unknown` }),
   'launch.user-unknown': (error) => ({ status: 400, message: error.message }),
   'container.no-command': () => ({ message: 'no command specified' }),
   'signal.unknown': (error) => ({ message: `invalid signal: ${/"(.*)"/.exec(error.message)?.[1] ?? ''}` }),
@@ -26,6 +27,8 @@ function notStarted(error: BerthError): { status: number; message: string } {
   return { status: 400, message: `${startFailed}: ${commandText(error)}: unknown` };
 }
 
+const createFailed =
+  'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed';
 const startFailed =
   'failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process';
 

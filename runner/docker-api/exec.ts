@@ -4,8 +4,9 @@ import type { ExecSession } from '../launcher/launcher.ts';
 import { json, type Answer } from './answer.ts';
 import { jsonBody, parameter, type ApiRequest } from './api-request.ts';
 import { terminalSize } from './container-lifecycle.ts';
+import { refusePaused } from './container-pause.ts';
 import type { DockerApiContext } from './context.ts';
-import { notInThisVersion, notRunning, requireContainer } from './docker-errors.ts';
+import { notRunning, requireContainer } from './docker-errors.ts';
 import { commandText } from './error-answer.ts';
 import type { Exec } from './exec-registry.ts';
 import { bridge } from './session-bridge.ts';
@@ -34,7 +35,7 @@ export async function createExec(context: DockerApiContext, request: ApiRequest)
   const record = requireContainer(context, parameter(request, 'id'));
   const body = await jsonBody(request, execBody);
   if (record.state !== 'running') throw notRunning(record);
-  if (body.Privileged === true) throw notInThisVersion('Privileged: true of an exec');
+  refusePaused(record, 'exec', parameter(request, 'id'));
   const args = body.Cmd ?? [];
   if (args.length === 0) throw new BerthError('invalid', 'docker.no-exec-command', 'No exec command specified');
   const [rows, columns] = body.ConsoleSize ?? [];
@@ -53,6 +54,7 @@ export async function createExec(context: DockerApiContext, request: ApiRequest)
       user: body.User ?? '',
       terminal: body.Tty ?? false,
       stdin: body.AttachStdin ?? false,
+      privileged: body.Privileged ?? false,
       ...(rows === undefined || columns === undefined || rows === 0 ? {} : { size: { rows, columns } }),
     },
   });
@@ -74,6 +76,7 @@ export async function startExec(context: DockerApiContext, request: ApiRequest):
   const record = requireContainer(context, exec.containerId);
   if (exec.started) throw new BerthError('conflict', 'docker.exec-started', `Exec ${exec.id} has already run`);
   if (record.state !== 'running') throw notRunning(record);
+  refusePaused(record, 'exec', record.id);
   exec.started = true;
   const starting = begin(context, exec);
   if (body.Detach === true) {
@@ -183,7 +186,7 @@ export function inspectExec(context: DockerApiContext, request: ApiRequest): Ans
       tty: exec.request.terminal,
       entrypoint,
       arguments: rest,
-      privileged: false,
+      privileged: exec.request.privileged ?? false,
       ...(exec.request.user === '' ? {} : { user: exec.request.user }),
     },
     OpenStdin: exec.attach.stdin,

@@ -15,8 +15,10 @@ import {
 } from './container-lifecycle.ts';
 import { inspectContainer, listContainers } from './container-list.ts';
 import { containerLogs } from './container-logs.ts';
+import { pauseContainer, unpauseContainer } from './container-pause.ts';
 import { containerStats } from './container-stats.ts';
 import { topContainer } from './container-top.ts';
+import { updateContainer } from './container-update.ts';
 import { waitContainer } from './container-wait.ts';
 import type { DockerApiContext } from './context.ts';
 import { notInThisVersion } from './docker-errors.ts';
@@ -93,10 +95,10 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'POST /containers/{id}/stop': stopContainer,
   'POST /containers/{id}/restart': restartContainer,
   'POST /containers/{id}/kill': killContainer,
-  'POST /containers/{id}/update': notYet('Changing the limits of a container'),
+  'POST /containers/{id}/update': updateContainer,
   'POST /containers/{id}/rename': renameContainer,
-  'POST /containers/{id}/pause': notYet('Pausing containers'),
-  'POST /containers/{id}/unpause': notYet('Pausing containers'),
+  'POST /containers/{id}/pause': pauseContainer,
+  'POST /containers/{id}/unpause': unpauseContainer,
   'POST /containers/{id}/attach': attachContainer,
   'GET /containers/{id}/attach/ws': notYet('Attaching over a WebSocket'),
   'POST /containers/{id}/wait': waitContainer,

@@ -28,6 +28,7 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
+  isolation: { apparmorProfiles: undefined, remapsAll: false },
   now: 0,
 };
 
@@ -42,6 +43,9 @@ const host: DockerApiHost = {
     connect: () => Promise.resolve(),
     disconnect: () => Promise.resolve(),
     restart: () => Promise.resolve(),
+    pause: () => Promise.reject(new Error('not here')),
+    unpause: () => Promise.reject(new Error('not here')),
+    update: () => Promise.reject(new Error('not here')),
     resize: () => Promise.resolve(),
   },
   images: {
@@ -57,6 +61,7 @@ const host: DockerApiHost = {
   network: { list: () => [], find: () => undefined },
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
+  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
   clock: () => 0,
 };
 

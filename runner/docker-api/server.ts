@@ -11,6 +11,7 @@ import { ExecRegistry } from './exec-registry.ts';
 import { sendAnswer } from './send-answer.ts';
 import { sendRaw, upgradeBody } from './raw-answer.ts';
 import { findRoute } from './routes.ts';
+import { StatsReaders } from './stats-readers.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
 export interface DockerApiOptions {
@@ -27,7 +28,8 @@ export interface DockerApiOptions {
 export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Promise<AsyncDisposable> {
   const events = new EventLog(host.engine, host.clock);
   const execs = new ExecRegistry(host.engine);
-  const context: DockerApiContext = { ...host, events, execs };
+  const stats = new StatsReaders(host.engine, host.cgroupDirectory, host.clock);
+  const context: DockerApiContext = { ...host, events, execs, stats };
   const connections = new Set<Duplex>();
   const server = createServer((request, response) => {
     void respond(context, request, response);
@@ -47,6 +49,7 @@ export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Pr
       await closed;
       events[Symbol.dispose]();
       execs[Symbol.dispose]();
+      stats[Symbol.dispose]();
     },
   };
 }

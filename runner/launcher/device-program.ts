@@ -21,6 +21,7 @@ const opcode = {
   and: 0x54,
   shiftRight: 0x74,
   copy: 0xbc,
+  jumpIf: 0x15,
   jumpIfNot: 0x55,
   jumpIfOther: 0x5d,
   set: 0xb7,
@@ -60,8 +61,11 @@ function accessMask(access: string): number {
   return mask;
 }
 
-/** Allows, and ends, when the rule grants all that is asked for; goes on behind itself otherwise. */
-function grant(rule: DeviceRule): readonly Buffer[] {
+/**
+ * Decides, and ends, when the rule matches; goes on behind itself otherwise. A rule that allows matches when it grants all
+ * that is asked for, one that denies when it denies any of it.
+ */
+function decide(rule: DeviceRule): readonly Buffer[] {
   const mask = accessMask(rule.access ?? 'rwm');
   const tests: ((offset: number) => Buffer)[] = [];
   const unless = (to: number, value: number): void => {
@@ -72,12 +76,14 @@ function grant(rule: DeviceRule): readonly Buffer[] {
     tests.push(
       () => instruction(opcode.copy, register.scratch, { from: register.access }),
       () => instruction(opcode.and, register.scratch, { value: mask }),
-      (offset) => instruction(opcode.jumpIfOther, register.scratch, { from: register.access, offset }),
+      rule.allow
+        ? (offset) => instruction(opcode.jumpIfOther, register.scratch, { from: register.access, offset })
+        : (offset) => instruction(opcode.jumpIf, register.scratch, { offset, value: 0 }),
     );
   }
   if (rule.major !== undefined) unless(register.major, rule.major);
   if (rule.minor !== undefined) unless(register.minor, rule.minor);
-  const body = answer(true);
+  const body = answer(rule.allow);
   return [...tests.map((test, at) => test(tests.length - 1 - at + body.length)), ...body];
 }
 
@@ -85,18 +91,22 @@ function invalid(what: string): BerthError {
   return new BerthError('invalid', 'launch.invalid', `plan launch: ${what}`);
 }
 
+function isForAll({ type, major, minor, access }: DeviceRule): boolean {
+  return type === undefined && major === undefined && minor === undefined && accessMask(access ?? 'rwm') === allAccess;
+}
+
 /**
  * The program that decides, for each access of a container's processes to a device, whether it is allowed: cgroup v2's
- * way to do what the devices controller of v1 did. The rules are an allow list: the first denies all, the others allow.
+ * way to do what the devices controller of v1 did. The last rule that matches decides; what no rule matches is denied.
+ * Undefined when all is allowed, so that none is needed.
  *
- * @throws BerthError `launch.invalid`, `launch.unsupported` for rules that are no such list
+ * @throws BerthError `launch.invalid`
  */
-export function deviceProgram(rules: readonly DeviceRule[]): Buffer {
-  const [first, ...grants] = rules;
-  const deniesAll = first !== undefined && !first.allow && first.type === undefined && first.major === undefined;
-  if (!deniesAll || first.minor !== undefined || grants.some(({ allow }) => !allow)) {
-    const what = 'plan launch: device rules other than "deny all, then allow some" are not supported';
-    throw new BerthError('unsupported', 'launch.unsupported', what);
-  }
-  return Buffer.concat([...prologue, ...grants.flatMap(grant), ...answer(false)]);
+export function deviceProgram(rules: readonly DeviceRule[]): Buffer | undefined {
+  // Nothing before a rule for all matters.
+  const from = rules.findLastIndex(isForAll);
+  const base = from >= 0 && rules[from]?.allow === true;
+  const after = rules.slice(from + 1);
+  if (base && after.every(({ allow }) => allow)) return undefined;
+  return Buffer.concat([...prologue, ...after.toReversed().flatMap(decide), ...answer(base)]);
 }

@@ -18,6 +18,9 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   security: 8,
   rlimit: 9,
   'device-program': 10,
+  join: 11,
+  'id-maps': 12,
+  apparmor: 13,
   'cgroup-namespace': 32,
   overlay: 33,
   filesystem: 34,
@@ -36,6 +39,7 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   user: 47,
   cwd: 48,
   exec: 49,
+  'directory-root': 50,
 };
 
 type LinkOperation = Extract<HostOperation, { kind: 'link' }>;
@@ -66,6 +70,12 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
       return to.u32(operation.value);
     case 'seccomp':
       return to.string(operation.path);
+    case 'join':
+      return to.u32(operation.flag).string(operation.path);
+    case 'id-maps':
+      return to.string(operation.uidMap).string(operation.gidMap).u32(operation.rootUid).u32(operation.rootGid);
+    case 'apparmor':
+      return to.string(operation.profile);
     case 'security':
       return to
         .u64(operation.bounding)
@@ -121,10 +131,14 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
         .string(operation.destination)
         .flag(operation.recursive)
         .u64(operation.attributes)
-        .u64(operation.propagation);
+        .u64(operation.propagation)
+        .flag(operation.idMap);
+    case 'directory-root':
+      return to.string(operation.source).string(operation.mountPoint);
     case 'device':
       return to
         .string(operation.path)
+        .string(operation.source)
         .u32(operation.mode)
         .u32(operation.major)
         .u32(operation.minor)
@@ -133,11 +147,11 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
     case 'symlink':
       return to.string(operation.path).string(operation.target);
     case 'sysctl':
-      return to.string(operation.name).string(operation.value);
+      return to.string(operation.name).string(operation.value).u32(operation.namespace);
     case 'console':
       return to.flag(operation.mount);
     case 'pivot':
-      return to.flag(operation.readonly);
+      return to.flag(operation.readonly).u64(operation.propagation);
     case 'mask':
     case 'readonly-path':
       return to.string(operation.path);

@@ -30,6 +30,10 @@ export function launchError(operation: string, report: WireReport): BerthError {
       return new BerthError('invalid', 'launch.user-unknown', text, {
         remedy: 'Name a user or group that the image knows, or give it as a number.',
       });
+    case CATEGORY.unsupported:
+      return new BerthError('unsupported', 'launch.unsupported', text, {
+        remedy: 'This kernel, or the file system that is named, cannot do it: leave the option out.',
+      });
     default:
       return new BerthError('internal', 'launch.failed', text);
   }

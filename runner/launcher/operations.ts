@@ -23,8 +23,19 @@ export type HostOperation =
   | { readonly kind: 'cgroup-file'; readonly name: string; readonly value: string }
   /** A BPF_PROG_TYPE_CGROUP_DEVICE program for the container's cgroup: whole instructions of eight bytes. */
   | { readonly kind: 'device-program'; readonly program: Uint8Array }
-  /** CLONE_NEW* bits. */
+  /** CLONE_NEW* bits of the namespaces that are new, but for the cgroup namespace. */
   | { readonly kind: 'namespaces'; readonly flags: number }
+  /** One to join, by its CLONE_NEW* bit; follows `namespaces`. */
+  | { readonly kind: 'join'; readonly flag: number; readonly path: string }
+  /** For a new user namespace: the content of uid_map and gid_map, and who its root is outside. */
+  | {
+      readonly kind: 'id-maps';
+      readonly uidMap: string;
+      readonly gidMap: string;
+      readonly rootUid: number;
+      readonly rootGid: number;
+    }
+  | { readonly kind: 'apparmor'; readonly profile: string }
   | {
       readonly kind: 'link';
       readonly bridge: string;
@@ -56,6 +67,7 @@ export type ContainerOperation =
       readonly upper: string;
       readonly work: string;
     }
+  | { readonly kind: 'directory-root'; readonly source: string; readonly mountPoint: string }
   | {
       readonly kind: 'filesystem';
       readonly type: string;
@@ -74,10 +86,13 @@ export type ContainerOperation =
       readonly attributes: number;
       /** MS_PRIVATE, MS_SLAVE or MS_SHARED. */
       readonly propagation: number;
+      readonly idMap: boolean;
     }
   | {
       readonly kind: 'device';
       readonly path: string;
+      /** Where the host has it, to be bound when it cannot be made. */
+      readonly source: string;
       /** Type and permission bits. */
       readonly mode: number;
       readonly major: number;
@@ -90,8 +105,8 @@ export type ContainerOperation =
   | { readonly kind: 'console'; readonly mount: boolean }
   | { readonly kind: 'mask'; readonly path: string }
   | { readonly kind: 'readonly-path'; readonly path: string }
-  /** Name with slashes, below /proc/sys. */
-  | { readonly kind: 'sysctl'; readonly name: string; readonly value: string }
+  /** Name with slashes, below /proc/sys; CLONE_NEW* bit of the namespace whose setting it is. */
+  | { readonly kind: 'sysctl'; readonly name: string; readonly value: string; readonly namespace: number }
   | { readonly kind: 'loopback' }
   /** Waits for the host's side of the links; IPv4 as four bytes, gateway empty for none. */
   | {
@@ -101,7 +116,8 @@ export type ContainerOperation =
       readonly prefixLength: number;
       readonly gateway: readonly number[];
     }
-  | { readonly kind: 'pivot'; readonly readonly: boolean }
+  /** `propagation`: MS_PRIVATE, MS_SLAVE or MS_SHARED, of the new root. */
+  | { readonly kind: 'pivot'; readonly readonly: boolean; readonly propagation: number }
   | { readonly kind: 'hostname'; readonly name: string }
   | { readonly kind: 'domainname'; readonly name: string }
   | { readonly kind: 'user'; readonly user: string; readonly groups: readonly string[] }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cgroupFiles, weightOfShares } from './cgroup-limits.ts';
 import { encodePlan } from './encode.ts';
+import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import type { LaunchRequest } from './launcher.ts';
 import { parseMountOptions } from './mount-options.ts';
 import { capabilityMask, parseAddress, planLaunch } from './plan.ts';
@@ -50,11 +51,13 @@ describe('planLaunch', () => {
 
   test('what it cannot do is refused, not ignored', () => {
     const spec = dockerSpec('/x', ['true']);
-    const joined = {
-      ...spec,
-      linux: { ...spec.linux, namespaces: [{ type: 'network' as const, path: '/proc/1/ns/net' }] },
-    };
-    expect(() => planLaunch(request({ spec: joined }), options)).toThrow('joining the network namespace');
+    const withNamespaces = (namespaces: RuntimeSpec['linux']['namespaces'], sysctl = {}) =>
+      planLaunch(request({ spec: { ...spec, linux: { ...spec.linux, namespaces, sysctl } } }), options);
+    expect(() => withNamespaces([{ type: 'network' }])).toThrow('a mount namespace of its own');
+    expect(() => withNamespaces([{ type: 'mount' }, { type: 'mount' }])).toThrow('two mount namespaces');
+    expect(() => withNamespaces([{ type: 'mount' }, { type: 'time' }])).toThrow('a time namespace is not supported');
+    expect(() => withNamespaces([{ type: 'mount' }, { type: 'user' }])).toThrow('uidMappings');
+    expect(() => withNamespaces([{ type: 'mount' }, { type: 'network', path: 'ns/net' }])).toThrow('not absolute');
     const covered = { ...spec, mounts: [{ destination: '/proc/x', type: 'bind', source: '/tmp', options: ['bind'] }] };
     expect(() => planLaunch(request({ spec: covered }), options)).toThrow('must not be covered');
     expect(() =>
@@ -75,6 +78,48 @@ describe('planLaunch', () => {
     );
     expect(gateways).toEqual([[], [10, 0, 0, 1], []]);
   });
+});
+
+test('a sysctl is one of a namespace that the container does not share with the host', () => {
+  const spec = dockerSpec('/x', ['true']);
+  const plan = (name: string, without = '') => {
+    const namespaces = spec.linux.namespaces.filter(({ type }) => type !== without);
+    const changed = { ...spec, linux: { ...spec.linux, namespaces, sysctl: { [name]: '1' } } };
+    return planLaunch(request({ spec: changed }), options).container.find(({ kind }) => kind === 'sysctl');
+  };
+  expect(plan('net.ipv4.ip_forward')).toMatchObject({ name: 'net/ipv4/ip_forward', namespace: 0x4000_0000 });
+  expect(plan('kernel.shmmax')).toMatchObject({ namespace: 0x0800_0000 });
+  expect(() => plan('net.ipv4.ip_forward', 'network')).toThrow("would be the host's");
+  expect(() => plan('fs.mqueue.msg_max', 'ipc')).toThrow("would be the host's");
+  expect(() => plan('kernel.domainname', 'uts')).toThrow("would be the host's");
+  for (const name of ['vm.overcommit_memory', 'kernel.panic', 'fs.file-max']) {
+    expect(() => plan(name)).toThrow('one of the whole host');
+  }
+});
+
+test('id mappings become the texts that the kernel takes', () => {
+  const spec = dockerSpec('/x', ['true']);
+  const plan = (uidMappings: RuntimeSpec['linux']['uidMappings']) => {
+    const namespaces = [...spec.linux.namespaces, { type: 'user' as const }];
+    const gidMappings = [{ containerID: 0, hostID: 200_000, size: 1 }];
+    const linux = { ...spec.linux, namespaces, gidMappings, ...(uidMappings === undefined ? {} : { uidMappings }) };
+    return planLaunch(request({ spec: { ...spec, linux } }), options).host.find(({ kind }) => kind === 'id-maps');
+  };
+  const two = [
+    { containerID: 1, hostID: 300_000, size: 65_535 },
+    { containerID: 0, hostID: 100_000, size: 1 },
+  ];
+  expect(plan(two)).toEqual({
+    kind: 'id-maps',
+    uidMap: '1 300000 65535\n0 100000 1\n',
+    gidMap: '0 200000 1\n',
+    rootUid: 100_000,
+    rootGid: 200_000,
+  });
+  expect(() => plan([])).toThrow('uidMappings');
+  expect(() => plan([{ containerID: 1, hostID: 1, size: 1 }])).toThrow('needs a root');
+  expect(() => plan([{ containerID: 0, hostID: 0xffff_ffff, size: 1 }])).toThrow('is not one of uidMappings');
+  expect(() => plan([{ containerID: 0, hostID: -1, size: 1 }])).toThrow('is not one of uidMappings');
 });
 
 test('an address is four decimal bytes', () => {

@@ -1,10 +1,11 @@
 import { BerthError } from '#shared/errors.ts';
-import type { RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import type { NamespaceType, RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { cgroupFiles } from './cgroup-limits.ts';
 import { deviceProgram } from './device-program.ts';
 import type { LaunchRequest, LinkSpec } from './launcher.ts';
-import { capabilityNumbers, deviceTypeBits, namespaceFlags, rlimitNumbers } from './linux-numbers.ts';
+import { capabilityNumbers, deviceTypeBits, propagationFlags, rlimitNumbers } from './linux-numbers.ts';
 import { parseMountOptions } from './mount-options.ts';
+import { namespaceOperations, namespaceOrigin, sysctlNamespaceFlag } from './namespaces.ts';
 import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
 
 /** What the plan needs to know about the host. */
@@ -13,12 +14,10 @@ export interface PlanOptions {
   readonly cgroupRoot: string;
   /** Controllers that containers get. */
   readonly controllers: readonly string[];
+  /** The files that a cgroup has; undefined: those of the controllers. */
+  readonly cgroupFiles?: readonly string[] | undefined;
   /** The compiled form of `spec.linux.seccomp`; undefined when there is none. */
   readonly seccompProgram: string | undefined;
-}
-
-function unsupported(what: string): BerthError {
-  return new BerthError('unsupported', 'launch.unsupported', `plan launch: ${what} is not supported`);
 }
 
 function invalid(what: string): BerthError {
@@ -64,28 +63,20 @@ function rlimits(spec: RuntimeSpec): HostOperation[] {
   });
 }
 
-/** The cgroup namespace is not among them: it is made once the process is in its cgroup. */
-function cloneFlags(spec: RuntimeSpec): number {
-  let flags = 0;
-  for (const { type, path } of spec.linux.namespaces) {
-    if (path !== undefined) throw unsupported(`joining the ${type} namespace at ${path}`);
-    if (type === 'user' || type === 'time') throw unsupported(`a ${type} namespace`);
-    if (type !== 'cgroup') flags |= namespaceFlags[type];
-  }
-  if ((flags & namespaceFlags.mount) === 0) throw invalid('a container needs a mount namespace of its own');
-  if ((flags & namespaceFlags.pid) === 0) throw unsupported('sharing the pid namespace of the host');
-  return flags;
-}
-
-function mount(entry: RuntimeMount): ContainerOperation {
-  const options = parseMountOptions(entry.type, entry.options);
+function mount(entry: RuntimeMount, hasUserNamespace: boolean): ContainerOperation {
+  const options = parseMountOptions(
+    entry.type,
+    entry.options.filter((word) => word !== 'idmap'),
+  );
+  const idMap = entry.options.includes('idmap');
   if (!entry.destination.startsWith('/')) throw invalid(`mount destination "${entry.destination}" is not absolute`);
   if (options.bind) {
     const { recursive, attributes, propagation } = options;
     const { source, destination } = entry;
     if (!source.startsWith('/')) throw invalid(`bind source "${source}" is not absolute`);
     if (/^\/(proc|sys)(\/|$)/.test(destination)) throw invalid(`"${destination}" must not be covered by a host's file`);
-    return { kind: 'bind', source, destination, recursive, attributes, propagation };
+    if (idMap && !hasUserNamespace) throw invalid(`"idmap" of "${destination}" needs a user namespace`);
+    return { kind: 'bind', source, destination, recursive, attributes, propagation, idMap };
   }
   const type = entry.type === 'cgroup' ? 'cgroup2' : entry.type;
   const { attributes, parameters } = options;
@@ -102,9 +93,10 @@ function devices(spec: RuntimeSpec): ContainerOperation[] {
     ['/dev/core', '/proc/kcore'],
   ];
   return [
-    ...spec.linux.devices.map(({ path, type, fileMode, major, minor, uid, gid }): ContainerOperation => ({
+    ...spec.linux.devices.map(({ path, source, type, fileMode, major, minor, uid, gid }): ContainerOperation => ({
       kind: 'device',
       path,
+      source: source ?? path,
       mode: deviceTypeBits[type] | (fileMode & 0o777),
       major,
       minor,
@@ -119,7 +111,7 @@ function sysctls(spec: RuntimeSpec): ContainerOperation[] {
   return Object.entries(spec.linux.sysctl).map(([name, value]) => {
     const path = name.replaceAll('.', '/');
     if (!/^[a-zA-Z0-9_/-]+$/.test(path)) throw invalid(`"${name}" is not a sysctl`);
-    return { kind: 'sysctl', name: path, value };
+    return { kind: 'sysctl', name: path, value, namespace: sysctlNamespaceFlag(spec, path) };
   });
 }
 
@@ -159,15 +151,11 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       columns: consoleSize?.width ?? 0,
     },
     { kind: 'cgroup', root: options.cgroupRoot, path: spec.linux.cgroupsPath, controllers: options.controllers },
-    ...cgroupFiles(spec.linux.resources, options.controllers).map(([name, value]): HostOperation => ({
-      kind: 'cgroup-file',
-      name,
-      value,
-    })),
-    ...(spec.linux.resources.devices === undefined
-      ? []
-      : [{ kind: 'device-program', program: deviceProgram(spec.linux.resources.devices) } satisfies HostOperation]),
-    { kind: 'namespaces', flags: cloneFlags(spec) },
+    ...cgroupFiles(spec.linux.resources, options.controllers, options.cgroupFiles).map(
+      ([name, value]): HostOperation => ({ kind: 'cgroup-file', name, value }),
+    ),
+    ...deviceControl(spec),
+    ...namespaceOperations(spec, request.links),
     ...request.links.map((link): HostOperation => linkOperations(link).link),
     ...(spec.process.oomScoreAdj === undefined
       ? []
@@ -182,15 +170,32 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       effective: capabilityMask(capabilities.effective),
       noNewPrivileges: spec.process.noNewPrivileges,
     },
+    ...appArmor(spec),
     ...rlimits(spec),
   ];
 }
 
 function rootMount({ root, stateDirectory }: LaunchRequest): ContainerOperation {
-  if (root.kind === 'directory') throw unsupported('a root that is a directory');
+  if (root.kind === 'directory') return { kind: 'directory-root', source: root.path, mountPoint: stateDirectory };
   if (root.lower.length === 0) throw invalid('an image has at least one layer');
   const { upper, work } = root;
   return { kind: 'overlay', mountPoint: stateDirectory, lower: root.lower.toReversed(), upper, work };
+}
+
+function rootPropagation({ linux }: RuntimeSpec): number {
+  if (linux.rootfsPropagation.endsWith('shared')) return propagationFlags.shared;
+  return linux.rootfsPropagation.endsWith('slave') ? propagationFlags.slave : propagationFlags.private;
+}
+
+function deviceControl({ linux }: RuntimeSpec): HostOperation[] {
+  const program = deviceProgram(linux.resources.devices ?? [{ allow: true }]);
+  return program === undefined ? [] : [{ kind: 'device-program', program }];
+}
+
+function appArmor({ process }: RuntimeSpec): HostOperation[] {
+  const profile = process.apparmorProfile ?? '';
+  if (!/^[^\s\0]{0,255}$/.test(profile)) throw invalid(`"${profile}" is no name of an AppArmor profile`);
+  return profile === '' ? [] : [{ kind: 'apparmor', profile }];
 }
 
 /**
@@ -202,12 +207,13 @@ function rootMount({ root, stateDirectory }: LaunchRequest): ContainerOperation 
  */
 export function planLaunch(request: LaunchRequest, options: PlanOptions): LaunchPlan {
   const { spec } = request;
-  const { namespaces, maskedPaths, readonlyPaths } = spec.linux;
-  const has = (type: string): boolean => namespaces.some((namespace) => namespace.type === type);
+  const { maskedPaths, readonlyPaths } = spec.linux;
+  const has = (type: NamespaceType): boolean => namespaceOrigin(spec, type) === 'new';
+  const hasUserNamespace = namespaceOrigin(spec, 'user') !== 'host';
   const container: ContainerOperation[] = [
     ...(has('cgroup') ? [{ kind: 'cgroup-namespace' } satisfies ContainerOperation] : []),
     rootMount(request),
-    ...spec.mounts.map(mount),
+    ...spec.mounts.map((entry) => mount(entry, hasUserNamespace)),
     ...devices(spec),
     ...(spec.process.terminal ? [{ kind: 'console', mount: true } satisfies ContainerOperation] : []),
     ...sysctls(spec),
@@ -221,7 +227,7 @@ export function planLaunch(request: LaunchRequest, options: PlanOptions): Launch
     ...addresses(request.links),
     { kind: 'user', user: request.user, groups: request.additionalGroups },
     { kind: 'cwd', path: spec.process.cwd, create: true },
-    { kind: 'pivot', readonly: spec.root.readonly },
+    { kind: 'pivot', readonly: spec.root.readonly, propagation: rootPropagation(spec) },
     { kind: 'cwd', path: spec.process.cwd, create: false },
     { kind: 'exec', umask: spec.process.user.umask ?? 0o022, args: spec.process.args, env: spec.process.env },
   ];

@@ -50,7 +50,7 @@ export class SeccompCache {
    * @throws BerthError `seccomp.invalid`
    */
   program(profile: SeccompProfile): Promise<string> {
-    const key = JSON.stringify(profile);
+    const key = JSON.stringify(profile, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();

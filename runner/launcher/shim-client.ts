@@ -9,6 +9,7 @@ import type { ContainerOperation } from './operations.ts';
 import { type SessionControl, ShimSession } from './shim-session.ts';
 import { connectShim } from './shim-socket.ts';
 import {
+  EXEC_FLAG,
   decodeReport,
   encodeWireFrame,
   MAX_SHIM_REQUEST_BYTES,
@@ -34,7 +35,7 @@ const CONNECT_PAUSE_MS = 25;
 export function encodeExec(request: ExecRequest): Buffer {
   const operations: ContainerOperation[] = [
     ...(request.terminal ? [{ kind: 'console', mount: false } satisfies ContainerOperation] : []),
-    { kind: 'user', user: request.user, groups: [] },
+    { kind: 'user', user: request.user, groups: request.additionalGroups ?? [] },
     { kind: 'cwd', path: request.cwd === '' ? '/' : request.cwd, create: false },
     { kind: 'exec', umask: 0o022, args: request.args, env: request.env },
   ];
@@ -42,7 +43,7 @@ export function encodeExec(request: ExecRequest): Buffer {
     .flag(request.terminal)
     .u32(request.size?.rows ?? 0)
     .u32(request.size?.columns ?? 0)
-    .flag(request.stdin)
+    .u32((request.stdin ? EXEC_FLAG.stdin : 0) | (request.privileged === true ? EXEC_FLAG.privileged : 0))
     .bytes(encodeContainerOperations(operations))
     .finish();
   if (bytes.byteLength <= MAX_SHIM_REQUEST_BYTES) return bytes;

@@ -36,6 +36,8 @@ export const SHIM_REQUEST = {
   execResize: 10,
   execKill: 11,
 } as const;
+/** `enum exec_flag` of protocol.h. */
+export const EXEC_FLAG = { stdin: 1, privileged: 2 } as const;
 export const SHIM_ANSWER = { ok: 1, failed: 2, info: 3, started: 4, stdout: 5, stderr: 6, exit: 7 } as const;
 
 /** Largest payload that either program ever sends. */
@@ -139,7 +141,7 @@ export class WireWriter {
 }
 
 /** What a C program says about itself: `enum category` of berth.h. */
-export const CATEGORY = { general: 0, notFound: 1, notExecutable: 2, user: 3 } as const;
+export const CATEGORY = { general: 0, notFound: 1, notExecutable: 2, user: 3, unsupported: 4 } as const;
 
 export interface WireReport {
   readonly category: number;

@@ -37,12 +37,12 @@ export type LinkMaker = Pick<Launcher, 'ensureBridge' | 'removeLink'>;
 export interface NetworkOptions {
   readonly database: DatabaseSync;
   readonly launcher: LinkMaker;
+  /** The caller's, who ends it after the network. */
+  readonly nft: NftSession;
   /** `instanceId` of the data root. */
   readonly instance: string;
   /** Told when the rules were gone and have been made again, or could not be. */
   readonly onWarning?: (text: string) => void;
-  /** Default: one of its own. Disposed with the network. */
-  readonly nft?: NftSession | undefined;
   /** How often it is looked whether the rules are still there, in milliseconds. Default: 10 s. */
   readonly checkEveryMs?: number;
   /** Unix milliseconds. */
@@ -60,7 +60,7 @@ const CHECK_EVERY_MS = 10_000;
  *
  * @throws BerthError `network.no-subnet`, `network.sysctl-failed`, `network.nft-failed`, and what `ensureBridge` throws
  */
-export async function createNetwork(options: NetworkOptions): Promise<Network & AsyncDisposable> {
+export async function createNetwork(options: NetworkOptions): Promise<Network & Disposable> {
   const { database, instance, launcher } = options;
   const onWarning = options.onWarning ?? (() => {});
   const subnet = await storedSubnet(database);
@@ -85,7 +85,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network & 
   try {
     if (!(await keeper.isThere())) await network.publish([]);
   } catch (error) {
-    await network[Symbol.asyncDispose]();
+    network[Symbol.dispose]();
     throw error;
   }
   return network;
@@ -178,7 +178,7 @@ function defaultNetwork(instance: string, subnet: Subnet): BridgeNetworkRecord {
  * kernel does, and until the kernel has forgotten it. A network whose removal has begun gives no lease, and one with a
  * lease is not removed: both are decided in one turn.
  */
-class HostNetworks implements Network, AsyncDisposable {
+class HostNetworks implements Network, Disposable {
   readonly gateway: string;
   readonly subnet: string;
   readonly #default: BridgeNetworkRecord;
@@ -344,8 +344,8 @@ class HostNetworks implements Network, AsyncDisposable {
     return hostLinkName(containerId, networkId === this.#default.id ? undefined : networkId);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#keeper[Symbol.asyncDispose]();
+  [Symbol.dispose](): void {
+    this.#keeper[Symbol.dispose]();
   }
 }
 

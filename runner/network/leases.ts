@@ -94,9 +94,7 @@ export class AddressLeases {
     const { first, last } = hostRange(pool.subnet);
     const unusable = address < first - 1 || address > last || address === pool.gateway || pool.reserved.has(address);
     if (unusable || this.#taken(pool.networkId).has(address)) {
-      throw new BerthError('forbidden', 'network.address-taken', 'Address already in use', {
-        remedy: `Choose another address than ${text}, or remove what has it.`,
-      });
+      throw new BerthError('forbidden', 'network.address-taken', 'Address already in use');
     }
     return address;
   }

@@ -1,22 +1,22 @@
 import { errorText } from '#shared/errors.ts';
-import { NftSession } from './nft.ts';
+import type { NftSession } from './nft.ts';
 import { instanceNames, probeTableScript, removeBridgeTableScript } from './rules.ts';
 
 export interface RuleKeeperOptions {
   /** `instanceId` of the data root. */
   readonly instance: string;
+  /** The caller's, who ends it after this. */
+  readonly nft: NftSession;
   /** Told when the rules were gone and have been made again, or could not be. */
   readonly onWarning: (text: string) => void;
   readonly checkEveryMs: number;
-  /** Default: one of its own. Disposed with the keeper. */
-  readonly nft?: NftSession | undefined;
 }
 
 /*
  * Invariants: one transaction at a time; a script that comes meanwhile waits, the newest alone. The rules may be taken
  * away by anybody (`nft flush ruleset`): what was applied last is made again within `checkEveryMs`.
  */
-export class RuleKeeper implements AsyncDisposable {
+export class RuleKeeper implements Disposable {
   /** The kernel filters what a bridge forwards. */
   readonly hasBridgeTables: boolean;
   readonly #options: RuleKeeperOptions;
@@ -26,19 +26,20 @@ export class RuleKeeper implements AsyncDisposable {
   #applied: string | undefined; // the script in force, undefined when not known
   #next: { script: string; done: Promise<void> } | undefined; // waits for the one under way
 
-  private constructor(options: RuleKeeperOptions, nft: NftSession, hasBridgeTables: boolean) {
+  private constructor(options: RuleKeeperOptions, hasBridgeTables: boolean) {
     this.#options = options;
-    this.#nft = nft;
+    this.#nft = options.nft;
     this.hasBridgeTables = hasBridgeTables;
     this.#timer = setInterval(() => void this.#check(), options.checkEveryMs).unref();
   }
 
   /** Rules that an earlier runner left stay in force until the first `apply`. */
   static async create(options: RuleKeeperOptions): Promise<RuleKeeper> {
-    const nft = options.nft ?? new NftSession();
     // Of a name of its own: the table of an earlier runner is in force.
-    const hasBridgeTables = await succeeds(nft.apply(removeBridgeTableScript(`${options.instance}probe`.slice(0, 12))));
-    return new RuleKeeper(options, nft, hasBridgeTables);
+    const hasBridgeTables = await succeeds(
+      options.nft.apply(removeBridgeTableScript(`${options.instance}probe`.slice(0, 12))),
+    );
+    return new RuleKeeper(options, hasBridgeTables);
   }
 
   /** True when there is a table already: an earlier runner's, and better than an empty one. */
@@ -93,9 +94,8 @@ export class RuleKeeper implements AsyncDisposable {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    return this.#nft[Symbol.asyncDispose]();
   }
 }
 

@@ -36,11 +36,13 @@ export function seccompProfile(facts: SeccompFacts): SeccompProfile {
   };
 }
 
-function kernelVersion(release: string): readonly [number, number] {
+/** [major, minor] of a release. */
+export function kernelVersion(release: string): readonly [number, number] {
   const match = /^(\d+)\.(\d+)/.exec(release);
   return [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
 }
 
-function atLeast(have: readonly [number, number], want: readonly [number, number]): boolean {
+/** Whether a kernel is as new as another. */
+export function atLeast(have: readonly [number, number], want: readonly [number, number]): boolean {
   return have[0] > want[0] || (have[0] === want[0] && have[1] >= want[1]);
 }

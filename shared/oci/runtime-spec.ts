@@ -16,6 +16,7 @@ export interface RuntimeSpec {
     readonly args: readonly string[];
     readonly env: readonly string[];
     readonly cwd: string;
+    /** What we do not have ourselves is left out. */
     readonly capabilities: {
       readonly bounding: readonly string[];
       readonly effective: readonly string[];
@@ -36,7 +37,7 @@ export interface RuntimeSpec {
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: {
     readonly namespaces: readonly RuntimeNamespace[];
-    /** Both, for a new user namespace; ids outside of them do not exist in the container. */
+    /** Both, with a user namespace (a joined one has them already); ids outside of them do not exist in the container. */
     readonly uidMappings?: readonly IdMapping[];
     readonly gidMappings?: readonly IdMapping[];
     readonly devices: readonly RuntimeDevice[];
@@ -83,6 +84,8 @@ export interface RuntimeMount {
 /** A node at `path`. For a fifo (`p`) the numbers are 0. In a user namespace it is the host's node, bound with its owner. */
 export interface RuntimeDevice {
   readonly path: string;
+  /** Where the host has the node; absent: at `path`. Needed where a node cannot be made, as in a user namespace. */
+  readonly source?: string;
   readonly type: 'c' | 'b' | 'p';
   readonly major: number;
   readonly minor: number;
@@ -100,6 +103,16 @@ export interface DeviceRule {
   readonly access?: string;
 }
 
+export interface BlockDevice {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Bytes or operations a second. */
+export interface BlockDeviceRate extends BlockDevice {
+  readonly rate: number;
+}
+
 /** Limits; absent means no limit. Bytes, microseconds, counts. */
 export interface RuntimeResources {
   readonly memory?: { readonly limit?: number; readonly swap?: number; readonly reservation?: number };
@@ -111,6 +124,17 @@ export interface RuntimeResources {
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
+  readonly blockIO?: {
+    /** 10 to 1000. */
+    readonly weight?: number;
+    readonly weightDevice?: readonly (BlockDevice & { readonly weight: number })[];
+    readonly throttleReadBpsDevice?: readonly BlockDeviceRate[];
+    readonly throttleWriteBpsDevice?: readonly BlockDeviceRate[];
+    readonly throttleReadIOPSDevice?: readonly BlockDeviceRate[];
+    readonly throttleWriteIOPSDevice?: readonly BlockDeviceRate[];
+  };
+  /** Page size as the kernel names it (`2MB`), and bytes. */
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
   /** The last rule that matches decides. Absent: no device is refused. */
   readonly devices?: readonly DeviceRule[];
   /** cgroup v2 files written as they are (runtime-spec `linux.resources.unified`). */
@@ -138,8 +162,9 @@ export interface SeccompProfile {
     readonly errnoRet?: number;
     readonly args?: readonly {
       readonly index: number;
-      readonly value: number;
-      readonly valueTwo?: number;
+      /** 64 bits; a bigint beyond what a number holds exactly. */
+      readonly value: number | bigint;
+      readonly valueTwo?: number | bigint;
       readonly op: string;
     }[];
   }[];

@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { containerConfig } from '../../runner/container/config.ts';
 import type { Engine, LogEntry, LogOptions } from '../../runner/container/engine.ts';
+import type { ContainerUpdate } from '../../runner/container/updating.ts';
 import type { ExecRequest } from '../../runner/launcher/launcher.ts';
 import { openDataRootEngine } from '../support/data-root-engine.ts';
 import { serveCalls } from '../support/serve-calls.ts';
@@ -35,6 +36,9 @@ const methods = {
   stop: (...args: Parameters<Engine['stop']>) => engine.stop(...args),
   kill: (...args: Parameters<Engine['kill']>) => engine.kill(...args),
   remove: (...args: Parameters<Engine['remove']>) => engine.remove(...args),
+  pause: (id: string) => engine.pause(id),
+  unpause: (id: string) => engine.unpause(id),
+  update: (id: string, update: ContainerUpdate) => engine.update(id, update),
   wait: (id: string) => engine.wait(id),
   find: async (reference: string) => engine.find(reference),
   list: async () => engine.list(),

@@ -48,7 +48,7 @@ test('an exec has the namespaces, cgroup, capabilities and seccomp filter of its
     expect(out).toMatch(new RegExp(`^${set}:\\s+00000000a80425fb$`, 'm'));
   expect(out).toMatch(/^CapInh:\s+0000000000000000$/m);
   expect(out).toMatch(/^Seccomp:\s+2$/m);
-  expect(out).toContain('0::/\nberth-test\n');
+  expect(out).toContain('0::/exec-1\nberth-test\n');
   const { readlinkSync } = await import('node:fs');
   for (const name of ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup']) {
     expect(out).toContain(readlinkSync(`/proc/${shim.pid}/ns/${name}`));

@@ -11,6 +11,7 @@ import { instanceId, openRunnerDatabase } from '../../runner/database.ts';
 import { createNetwork, removeNetwork, type LinkMaker } from '../../runner/network/bridge-network.ts';
 import type { NetworkRequest } from '../../runner/network/network-record.ts';
 import type { Network } from '../../runner/network/network.ts';
+import { NftSession } from '../../runner/network/nft.ts';
 
 const run = promisify(execFile);
 
@@ -27,7 +28,8 @@ const launcher: LinkMaker = {
 
 using database = openRunnerDatabase(process.argv[2] ?? '');
 const instance = instanceId(database);
-await using network = await createNetwork({ database, launcher, instance, checkEveryMs: 100 });
+await using nft = new NftSession();
+using network = await createNetwork({ database, launcher, nft, instance, checkEveryMs: 100 });
 process.stdout.write('ready\n');
 
 type Call =

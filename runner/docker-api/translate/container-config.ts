@@ -3,7 +3,7 @@ import type { ContainerConfig } from '../../container/config.ts';
 import type { NetworkConfig } from '../../container/network-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
-import { isolationOf } from './create/isolation.ts';
+import { isolationOf, type IsolationHost } from './create/isolation.ts';
 import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
 import { resourcesOf } from './create/resources.ts';
@@ -18,6 +18,7 @@ export interface CreateContext {
   readonly image: { readonly id: string; readonly config: ImageConfig };
   /** Where it is, and what it publishes. */
   readonly networking: Pick<NetworkConfig, 'networkNamespace' | 'endpoints' | 'ports'> & { readonly hostname?: string };
+  readonly isolation: IsolationHost;
 }
 
 /**
@@ -58,11 +59,11 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       ? {}
       : { stopTimeoutMs: config.StopTimeout < 0 ? 86_400_000 : config.StopTimeout * 1000 }),
     additionalGroups: host.GroupAdd ?? [],
-    ...isolationOf(host),
+    ...isolationOf(config, host, context.isolation),
     ...resourcesOf(host),
     ...mountsOf(host),
-    ...(config.Hostname ? { hostname: config.Hostname } : {}),
     ...namesOf(config, host),
+    ...(config.Hostname ? { hostname: config.Hostname } : {}),
     ...context.networking,
     autoRemove: host.AutoRemove ?? false,
     docker: {

@@ -2,7 +2,7 @@ import type { ContainerConfig } from '../../container/config.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import { combinedId } from '../../network/combined-id.ts';
 import { defaultLink, endpointDocuments, type NetworkView } from './container-network.ts';
-import { apiTime, stateWord } from './container-status.ts';
+import { apiTime, statusWord } from './container-status.ts';
 import { hostConfigDocument } from './host-config-document.ts';
 import type { ContainerSize } from './container-summary.ts';
 
@@ -48,7 +48,7 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: config.apparmorProfile,
     ExecIDs: view.execIds.length === 0 ? null : view.execIds,
     HostConfig: hostConfigDocument(config),
     GraphDriver: {
@@ -69,9 +69,9 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
 function stateDocument(record: ContainerRecord): Document {
   const { state, health } = record;
   return {
-    Status: stateWord[state],
+    Status: statusWord(record),
     Running: state === 'running' || state === 'restarting',
-    Paused: false,
+    Paused: record.paused,
     Restarting: state === 'restarting',
     OOMKilled: record.oomKilled,
     Dead: false,

@@ -1,7 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
-import { stateWord } from './container-status.ts';
+import { statusWord } from './container-status.ts';
 import { passes, passesLabels, type Filters } from './filters.ts';
 
 export const containerFilterNames = [
@@ -63,7 +63,7 @@ function matches(
   return (
     passes(filters, 'id', (value) => record.id.startsWith(value)) &&
     passes(filters, 'name', (value) => nameMatches(config.name, value)) &&
-    passes(filters, 'status', (value) => stateWord[record.state] === value) &&
+    passes(filters, 'status', (value) => statusWord(record) === value) &&
     passes(filters, 'exited', (value) => record.state === 'exited' && `${record.exitCode ?? 0}` === value) &&
     passes(filters, 'health', (value) => record.health === value) &&
     passes(filters, 'ancestor', (value) => imageId(value) === config.imageId) &&

@@ -2,7 +2,7 @@ import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
 import { endpointDocuments, type NetworkView } from './container-network.ts';
 import { networkModeOf } from './create/networking.ts';
-import { stateWord, statusText } from './container-status.ts';
+import { statusText, statusWord } from './container-status.ts';
 
 /** Bytes that a container wrote, and with its image's. */
 export interface ContainerSize {
@@ -26,7 +26,7 @@ export function containerSummary(
     Ports: portList(record),
     ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
     Labels: config.labels,
-    State: stateWord[record.state],
+    State: statusWord(record),
     Status: statusText(record, view.now),
     HostConfig: { NetworkMode: networkModeOf(config) },
     NetworkSettings: { Networks: endpointDocuments(record, view.network) },

@@ -89,14 +89,17 @@ export function eventsOfChange(
   }
   events.push(...linkEvents(before, after).filter(({ action }) => action === 'connect'));
   if (after.state === 'running' && before.state !== 'running') events.push(containerEvent(after, 'start'));
+  if (before.state === 'running' && after.oomKilled && !before.oomKilled) events.push(containerEvent(after, 'oom'));
   if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
-    if (after.oomKilled) events.push(containerEvent(after, 'oom'));
     events.push(containerEvent(after, 'die', { exitCode: `${after.exitCode ?? 0}` }));
   }
   if (before.state === 'running' && after.state === 'removing') {
     events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
   }
   events.push(...linkEvents(before, after).filter(({ action }) => action === 'disconnect'));
+  if (before.paused !== after.paused && after.state === 'running') {
+    events.push(containerEvent(after, after.paused ? 'pause' : 'unpause'));
+  }
   if (before.health !== after.health && after.health !== 'none' && after.state === 'running') {
     if (after.health !== 'starting') events.push(containerEvent(after, `health_status: ${after.health}`));
   }

@@ -1,6 +1,7 @@
 import type { HostFacts } from '#shared/model/host.ts';
 import { BERTH_VERSION } from '#shared/version.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
+import { runtimes, type IsolationHost } from './create/isolation.ts';
 import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
 
 /** What the answers about this host are made of. */
@@ -11,6 +12,7 @@ export interface HostView {
   readonly dataRoot: string;
   readonly containers: readonly ContainerRecord[];
   readonly imageCount: number;
+  readonly isolation: Pick<IsolationHost, 'apparmorProfiles' | 'remapsAll'>;
   readonly now: number;
 }
 
@@ -39,14 +41,16 @@ export function versionAnswer({ facts }: Pick<HostView, 'facts'>): Readonly<Reco
 /** SystemInfo of the Docker Engine API, for GET /info. */
 export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
   const { facts, containers } = view;
-  const running = containers.filter(({ state }) => state === 'running').length;
+  const active = containers.filter(({ state }) => state === 'running');
+  const paused = active.filter((record) => record.paused).length;
+  const running = active.length - paused;
   return {
     ID: view.instance,
     Name: facts.hostname,
     Containers: containers.length,
     ContainersRunning: running,
-    ContainersPaused: 0,
-    ContainersStopped: containers.length - running,
+    ContainersPaused: paused,
+    ContainersStopped: containers.length - active.length,
     Images: view.imageCount,
     Driver: 'overlay2', // layers as directories below overlayfs, as the driver of this name has them
     DriverStatus: [['Backing', 'overlayfs']],
@@ -79,7 +83,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: BERTH_VERSION,
-    Runtimes: { berth: { path: 'berth-launcher' } },
+    Runtimes: Object.fromEntries(runtimes.map((name) => [name, { path: 'berth-launcher' }])),
     DefaultRuntime: 'berth',
     Swarm: { NodeID: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
     LiveRestoreEnabled: true, // containers outlive the runner
@@ -88,10 +92,19 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
+    SecurityOptions: securityOptions(view),
     ProductLicense: '',
     Warnings: warnings(facts.controllers),
   };
+}
+
+function securityOptions({ isolation }: HostView): readonly string[] {
+  return [
+    ...(isolation.apparmorProfiles === undefined ? [] : ['name=apparmor']),
+    'name=seccomp,profile=builtin',
+    ...(isolation.remapsAll ? ['name=userns'] : []),
+    'name=cgroupns',
+  ];
 }
 
 function limits(controllers: readonly string[]): Readonly<Record<string, boolean>> {

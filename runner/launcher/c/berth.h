@@ -21,10 +21,11 @@ enum report_kind {
     REPORT_STARTED,     /* value: the host pid */
     REPORT_DONE,        /* a request that makes no process succeeded */
     REPORT_EXEC,        /* the child is about to call execve */
-    REPORT_TERMINAL     /* the pty's master accompanies the message */
+    REPORT_TERMINAL,    /* the pty's master accompanies the message */
+    REPORT_MOUNT        /* to the child: a detached mount accompanies the message */
 };
 
-enum category { CATEGORY_GENERAL, CATEGORY_NOT_FOUND, CATEGORY_NOT_EXECUTABLE, CATEGORY_USER };
+enum category { CATEGORY_GENERAL, CATEGORY_NOT_FOUND, CATEGORY_NOT_EXECUTABLE, CATEGORY_USER, CATEGORY_UNSUPPORTED };
 
 /* One message of a SEQPACKET socket pair between child, shim and spawner. */
 struct report {
@@ -39,7 +40,8 @@ struct report {
 /* report.c */
 int fail(struct report *report, int error, const char *operation, const char *object);
 int fail_as(struct report *report, enum category category, int error, const char *operation, const char *object);
-void send_report(int socket, const struct report *report, int fd);
+/* False when the other end is gone, which most callers need not know. */
+bool send_report(int socket, const struct report *report, int fd);
 /* 1: a report (and perhaps *fd), 0: the other end is closed, -1: nothing now. */
 int receive_report(int socket, struct report *report, int *fd);
 

@@ -133,7 +133,7 @@ int cgroup_control_devices(const struct cgroup *cgroup, const struct device_prog
 }
 
 /* A counter of a flat keyed file (`oom_kill 1`), the format of every cgroup v2 event file. */
-static long event_count(int fd, const char *key) {
+long cgroup_event_count(int fd, const char *key) {
     char text[1024];
     ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
     if (size < 0) return 0;
@@ -152,7 +152,7 @@ static int open_events(const struct cgroup *cgroup, const char *file) {
 bool cgroup_oom_killed(const struct cgroup *cgroup) {
     int fd = open_events(cgroup, "memory.events");
     if (fd < 0) return false;
-    bool killed = event_count(fd, "oom_kill") > 0;
+    bool killed = cgroup_event_count(fd, "oom_kill") > 0;
     close(fd);
     return killed;
 }
@@ -164,7 +164,7 @@ bool cgroup_oom_killed(const struct cgroup *cgroup) {
 static void wait_empty(const struct cgroup *cgroup) {
     int fd = open_events(cgroup, "cgroup.events");
     if (fd < 0) return;
-    for (int tries = 0; tries < 50 && event_count(fd, "populated") > 0; tries++) {
+    for (int tries = 0; tries < 50 && cgroup_event_count(fd, "populated") > 0; tries++) {
         struct pollfd wait = {.fd = fd, .events = POLLPRI};
         poll(&wait, 1, 100);
     }
@@ -185,10 +185,14 @@ static void remove_children(int directory, int depth) {
     closedir(listing);
 }
 
-int cgroup_remove(const struct cgroup *cgroup, struct report *report) {
-    if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+void cgroup_kill(const struct cgroup *cgroup) {
     write_file_at(cgroup->directory, "cgroup.kill", "1");
     wait_empty(cgroup);
+}
+
+int cgroup_remove(const struct cgroup *cgroup, struct report *report) {
+    if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+    cgroup_kill(cgroup);
     remove_children(cgroup->directory, 0);
     if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
     return fail(report, errno, "remove cgroup", cgroup->name);

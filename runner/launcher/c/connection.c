@@ -187,6 +187,11 @@ static bool handle(struct connection *connection, uint32_t kind, uint32_t id, co
     default: break;
     }
     a = get_u32(&reader);
+    if (kind == SHIM_EXEC_KILL) {
+        if (reader.bad) return connection->closing = true;
+        answer(connection, id, process_kill(a), "kill");
+        return true;
+    }
     if (kind == SHIM_SIGNAL) {
         answer(connection, id, process_signal(first, a), "signal");
         return true;

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "container.h"
 #include "mounts.h"
+#include "namespaces.h"
 #include "netlink.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,6 +31,7 @@ struct progress {
     int root;
     int slave; /* the process's end of the pty */
     struct identity identity;
+    int apparmor; /* where to write the profile for execve, or -1 */
 };
 
 static char *arguments[MAX_STRINGS + 1];
@@ -73,17 +76,30 @@ static int enter_directory(int root, const char *path, bool create, struct repor
     return 0;
 }
 
-/* Waits for the byte that the shim sends when the links are in this namespace. */
-static int await_links(int sync, struct report *report) {
-    static bool done;
+/* Waits for the byte that the shim sends when it has made something for us. */
+static int await_byte(int sync, const char *what, struct report *report) {
     char byte;
-    if (done) return 0;
-    done = true;
     ssize_t got;
     do {
         got = recv(sync, &byte, 1, 0);
     } while (got < 0 && errno == EINTR);
-    return got == 1 ? 0 : fail(report, EPIPE, "wait for", "network links");
+    return got == 1 ? 0 : fail(report, EPIPE, "wait for", what);
+}
+
+static int await_links(int sync, struct report *report) {
+    static bool done;
+    if (done) return 0;
+    done = true;
+    return await_byte(sync, "network links", report);
+}
+
+/* The mount that the shim made for the operation at hand; -1 without a report when we make it ourselves. */
+static int await_mount(const struct progress *progress, int *tree, const char *what, struct report *report) {
+    struct report message;
+    *tree = -1;
+    if (!progress->child->foreign) return 0;
+    if (receive_report(progress->child->sync, &message, tree) == 1 && message.kind == REPORT_MOUNT && *tree >= 0) return 0;
+    return fail(report, EPIPE, "wait for mount of", what);
 }
 
 static int wire_streams(struct progress *progress, struct report *report) {
@@ -154,6 +170,17 @@ static int find_and_exec(const char **object) {
     return result;
 }
 
+/* Takes effect at execve. */
+static int change_profile(const struct progress *progress, struct report *report) {
+    char text[300];
+    const char *profile = progress->child->restrictions->apparmor;
+    int length = snprintf(text, sizeof(text), "exec %s", profile);
+    if (length < 0 || (size_t)length >= sizeof(text)) return fail(report, ENAMETOOLONG, "apply AppArmor profile", profile);
+    if (write(progress->apparmor, text, (size_t)length) != length)
+        return fail(report, errno, "apply AppArmor profile", profile);
+    return 0;
+}
+
 static int execute(struct progress *progress, const struct exec_operation *exec, struct report *report) {
     const struct restrictions *restrictions = progress->child->restrictions;
     struct sock_fprog filter = {.len = restrictions->filter_length,
@@ -168,6 +195,7 @@ static int execute(struct progress *progress, const struct exec_operation *exec,
             return fail(report, errno, "set", "resource limit");
     umask(exec->umask);
     send_report(progress->child->sync, &about, -1);
+    if (progress->apparmor >= 0 && change_profile(progress, report) < 0) return -1;
     if (identity_assume(&progress->identity, &restrictions->security, &filter, report) < 0) return -1;
     /* A change of user resets it. Without its shim a container has no log and no end: it must not go on. */
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -176,16 +204,45 @@ static int execute(struct progress *progress, const struct exec_operation *exec,
     return fail_as(report, missing ? CATEGORY_NOT_FOUND : CATEGORY_NOT_EXECUTABLE, error, "execute", object);
 }
 
+static int open_root(struct progress *progress, const struct operation *o, struct report *report) {
+    if (await_mount(progress, &progress->root, "root", report) < 0) return -1;
+    if (progress->root >= 0) {
+        /* Any place will do that we can reach: pivot_root only wants it mounted. */
+        if (move_mount(progress->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) == 0) return 0;
+        return fail(report, errno, "mount root on", "/");
+    }
+    progress->root = o->kind == OP_OVERLAY
+                         ? mount_overlay(&o->overlay, report)
+                         : mount_directory(o->directory_root.source, o->directory_root.mount_point, report);
+    return progress->root < 0 ? -1 : 0;
+}
+
+/* A setting of a namespace that is the host's would be one of the host. */
+static int set_sysctl(const struct progress *progress, const struct sysctl_operation *sysctl, struct report *report) {
+    if (!sysctl->namespace || sysctl->namespace & progress->child->host_namespaces)
+        return fail(report, EPERM, "write sysctl of the host", sysctl->name);
+    return write_sysctl(sysctl->name, sysctl->value, report);
+}
+
 static int perform_mount(struct progress *progress, const struct operation *o, struct report *report) {
+    int tree;
     switch (o->kind) {
-    case OP_OVERLAY: return (progress->root = mount_overlay(&o->overlay, report)) < 0 ? -1 : 0;
+    case OP_OVERLAY:
+    case OP_DIRECTORY_ROOT: return open_root(progress, o, report);
     case OP_FILESYSTEM: return mount_filesystem(progress->root, &o->filesystem, report);
-    case OP_BIND: return mount_bind(progress->root, &o->bind, report);
-    case OP_DEVICE: return make_device(progress->root, &o->device, report);
+    case OP_BIND:
+        if (await_mount(progress, &tree, o->bind.source, report) < 0) return -1;
+        return mount_bind(progress->root, tree, &o->bind, report);
+    case OP_DEVICE:
+        if (S_ISFIFO(o->device.mode)) return make_device(progress->root, -1, &o->device, report);
+        if (await_mount(progress, &tree, o->device.source, report) < 0) return -1;
+        int made = make_device(progress->root, tree, &o->device, report);
+        if (tree >= 0) close(tree);
+        return made;
     case OP_SYMLINK: return make_symlink(progress->root, o->pair.name, o->pair.value, report);
     case OP_MASK: return mask_path(progress->root, o->path.path, report);
     case OP_READONLY_PATH: return make_path_readonly(progress->root, o->path.path, report);
-    case OP_PIVOT: return pivot(progress->root, o->number, report);
+    case OP_PIVOT: return pivot(progress->root, &o->pivot, report);
     default: return fail(report, EINVAL, "perform", "operation out of place");
     }
 }
@@ -196,7 +253,7 @@ static int perform(struct progress *progress, const struct operation *o, struct 
         /* Only now: with CLONE_NEWCGROUP the root would be the shim's cgroup, not the one that clone put us into. */
         return unshare(CLONE_NEWCGROUP) < 0 ? fail(report, errno, "unshare", "cgroup namespace") : 0;
     case OP_CONSOLE: return open_terminal(progress, o->number, report);
-    case OP_SYSCTL: return write_sysctl(o->pair.name, o->pair.value, report);
+    case OP_SYSCTL: return set_sysctl(progress, &o->sysctl, report);
     case OP_LOOPBACK: return loopback_up(report);
     case OP_ADDRESS:
         if (await_links(progress->child->sync, report) < 0) return -1;
@@ -223,6 +280,35 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/*
+ * Before anything of the container can be in the way: this /proc is the host's. Not there, or without the directory: the
+ * kernel has no AppArmor, or it is off.
+ */
+static int open_profile(const struct child *child, struct report *report) {
+    const char *profile = child->restrictions->apparmor;
+    if (!profile) return -1;
+    int fd = open("/proc/thread-self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+    if (fd < 0) fail_as(report, CATEGORY_UNSUPPORTED, errno, "apply AppArmor profile", profile);
+    return fd;
+}
+
+/* Root of the user namespace that we are in, which the kernel has left us without an id of. */
+static int become_root(struct report *report) {
+    if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) return fail(report, errno, "become root of", "user namespace");
+    if (setgroups(0, NULL) < 0) return fail(report, errno, "leave groups outside of", "user namespace");
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* the change of ids has reset it */
+    return 0;
+}
+
+static int enter_namespaces(const struct child *child, struct report *report) {
+    if (child->unmapped && await_byte(child->sync, "id maps", report) < 0) return -1;
+    if (child->foreign && become_root(report) < 0) return -1;
+    for (size_t i = 0; i < child->join_count; i++)
+        if (setns(child->joins[i].fd, (int)child->joins[i].kind) < 0)
+            return fail(report, errno, "join", namespace_name(child->joins[i].kind));
+    return 0;
+}
+
 _Noreturn void child_run(struct child *child, int root) {
     static struct progress progress;
     struct report report;
@@ -233,8 +319,15 @@ _Noreturn void child_run(struct child *child, int root) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     reset_signals();
     umask(0);
-    fail(&report, EINVAL, "perform", "plan without an exec");
-    for (uint32_t i = 0; i < child->count; i++) {
+    /* An exec has done both already, in the namespaces that it came from. */
+    bool ready = root >= 0;
+    if (!ready) {
+        child->apparmor = open_profile(child, &report);
+        ready = (child->apparmor >= 0 || !child->restrictions->apparmor) && enter_namespaces(child, &report) == 0;
+    }
+    progress.apparmor = child->apparmor;
+    if (ready) fail(&report, EINVAL, "perform", "plan without an exec");
+    for (uint32_t i = 0; ready && i < child->count; i++) {
         if (!decode_operation(&child->operations, &operation)) {
             fail(&report, EINVAL, "decode", "operation");
             break;
@@ -245,12 +338,19 @@ _Noreturn void child_run(struct child *child, int root) {
     _exit(1);
 }
 
-_Noreturn void child_join(struct child *child, int pidfd) {
+_Noreturn void child_join(struct child *child, int pidfd, int flags) {
     struct report report;
     int root = -1;
+    child->apparmor = open_profile(child, &report);
+    if (child->apparmor < 0 && child->restrictions->apparmor) {
+        send_report(child->sync, &report, -1);
+        _exit(1);
+    }
     /* All at once, so that no moment has one of the container's namespaces and one of the host's. */
-    if (setns(pidfd, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) < 0)
+    if (setns(pidfd, flags) < 0)
         fail(&report, errno, "join", "namespaces of the container");
+    else if (flags & CLONE_NEWUSER && become_root(&report) < 0)
+        root = -1;
     else if ((root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
         fail(&report, errno, "open", "root of the container");
     if (root >= 0) child_run(child, root);

@@ -86,7 +86,18 @@ static void decode_host(struct reader *r, struct operation *o) {
     case OP_NAMESPACES:
     case OP_OOM_SCORE: o->number = get_u32(r); break;
     case OP_LINK: get_link(r, &o->link); break;
-    case OP_SECCOMP: o->path.path = next_string(r); break;
+    case OP_SECCOMP:
+    case OP_APPARMOR: o->path.path = next_string(r); break;
+    case OP_JOIN:
+        o->join.kind = get_u32(r);
+        o->join.path = next_string(r);
+        break;
+    case OP_ID_MAPS:
+        o->id_maps.uid_map = next_string(r);
+        o->id_maps.gid_map = next_string(r);
+        o->id_maps.root_uid = get_u32(r);
+        o->id_maps.root_gid = get_u32(r);
+        break;
     case OP_SECURITY:
         o->security.bounding = get_u64(r);
         o->security.permitted = get_u64(r);
@@ -129,14 +140,20 @@ static void decode_mount(struct reader *r, struct operation *o) {
         o->bind.recursive = get_u32(r);
         o->bind.attributes = get_u64(r);
         o->bind.propagation = get_u64(r);
+        o->bind.id_map = get_u32(r);
         break;
     case OP_DEVICE:
         o->device.path = next_string(r);
+        o->device.source = next_string(r);
         o->device.mode = get_u32(r);
         o->device.major = get_u32(r);
         o->device.minor = get_u32(r);
         o->device.uid = get_u32(r);
         o->device.gid = get_u32(r);
+        break;
+    case OP_DIRECTORY_ROOT:
+        o->directory_root.source = next_string(r);
+        o->directory_root.mount_point = next_string(r);
         break;
     default: r->bad = true;
     }
@@ -146,10 +163,17 @@ static void decode_container(struct reader *r, struct operation *o) {
     switch (o->kind) {
     case OP_CGROUP_NAMESPACE:
     case OP_LOOPBACK: break;
-    case OP_CONSOLE:
-    case OP_PIVOT: o->number = get_u32(r); break;
-    case OP_SYMLINK:
+    case OP_CONSOLE: o->number = get_u32(r); break;
+    case OP_PIVOT:
+        o->pivot.readonly = get_u32(r);
+        o->pivot.propagation = get_u64(r);
+        break;
     case OP_SYSCTL:
+        o->sysctl.name = next_string(r);
+        o->sysctl.value = next_string(r);
+        o->sysctl.namespace = get_u32(r);
+        break;
+    case OP_SYMLINK:
         o->pair.name = next_string(r);
         o->pair.value = next_string(r);
         break;
@@ -205,7 +229,7 @@ bool check_operations(struct reader *reader, struct reader *list, uint32_t *coun
 bool check_plan(const uint8_t *bytes, size_t size, struct plan *plan) {
     struct reader reader = {.at = bytes, .left = size};
     if (get_u32(&reader) != PLAN_MAGIC) return false;
-    return check_operations(&reader, &plan->host, &plan->host_count, OP_SHIM, OP_DEVICE_PROGRAM) &&
-           check_operations(&reader, &plan->container, &plan->container_count, OP_CGROUP_NAMESPACE, OP_EXEC) &&
+    return check_operations(&reader, &plan->host, &plan->host_count, OP_SHIM, OP_APPARMOR) &&
+           check_operations(&reader, &plan->container, &plan->container_count, OP_CGROUP_NAMESPACE, OP_DIRECTORY_ROOT) &&
            reader.left == 0;
 }

@@ -172,6 +172,15 @@ static int drop_bounding(uint64_t keep) {
     return 0;
 }
 
+/* What we have ourselves: the kernel refuses a set with anything else in it. */
+static int own_capabilities(uint64_t *permitted) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return -1;
+    *permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    return 0;
+}
+
 /* Inheritable stays empty always: what is in it would survive an execve of a file with file capabilities. */
 static int set_capabilities(uint64_t permitted, uint64_t effective) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -203,8 +212,10 @@ int identity_assume(const struct identity *identity, const struct security_opera
     if (setresgid(identity->gid, identity->gid, identity->gid) < 0) return fail(report, errno, "set", "group");
     if (setresuid(identity->uid, identity->uid, identity->uid) < 0) return fail(report, errno, "set", "user");
     if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) return fail(report, errno, "reset", "keep capabilities");
+    uint64_t own;
+    if (own_capabilities(&own) < 0) return fail(report, errno, "read", "capabilities");
     uint64_t effective = identity->uid == 0 ? security->effective : 0;
-    if (set_capabilities(security->permitted, effective) < 0) return fail(report, errno, "set", "capabilities");
+    if (set_capabilities(security->permitted & own, effective & own) < 0) return fail(report, errno, "set", "capabilities");
     if (!security->no_new_privileges) return 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail(report, errno, "set", "no-new-privileges");
     return install(filter, report);

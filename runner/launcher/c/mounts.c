@@ -7,10 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -45,16 +48,33 @@ struct option_text {
     size_t opened_count;
 };
 
-/* Appends the number of a freshly opened directory fd; its name within /proc/self/fd. */
-static int append_directory(struct option_text *options, const char *prefix, const char *path, struct report *report) {
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return fail(report, errno, "open layer", path);
+/* Appends the number of a directory fd, its name within /proc/self/fd, and keeps it open; `rest` is what lies beneath it. */
+static int append_fd(struct option_text *options, const char *prefix, int fd, const char *rest, const char *path,
+                     struct report *report) {
     options->opened[options->opened_count++] = fd;
     size_t room = sizeof(options->text) - options->length;
-    int added = snprintf(options->text + options->length, room, "%s%d", prefix, fd);
+    int added = snprintf(options->text + options->length, room, "%s%d%s", prefix, fd, rest);
     if (added < 0 || (size_t)added >= room) return fail(report, E2BIG, "mount overlay of too many layers on", path);
     options->length += (size_t)added;
     return 0;
+}
+
+static int append_directory(struct option_text *options, const char *prefix, const char *path, struct report *report) {
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return fail(report, errno, "open layer", path);
+    return append_fd(options, prefix, fd, "", path, report);
+}
+
+static int mount_options(const struct option_text *options, const char *mount_point, struct report *report) {
+    if (chdir("/proc/self/fd") < 0) return fail(report, errno, "enter", "/proc/self/fd");
+    if (mount("overlay", mount_point, "overlay", 0, options->text) < 0)
+        return fail(report, errno, "mount overlay on", mount_point);
+    return 0;
+}
+
+static void begin_options(struct option_text *options) {
+    options->opened_count = 0;
+    options->length = (size_t)snprintf(options->text, sizeof(options->text), "redirect_dir=off,metacopy=off,index=off");
 }
 
 /*
@@ -67,20 +87,110 @@ int mount_overlay(const struct overlay_operation *overlay, struct report *report
     struct reader lower = overlay->lower.reader;
     if (overlay->lower.count == 0 || overlay->lower.count > MAX_LAYERS)
         return fail(report, EINVAL, "mount overlay on", overlay->mount_point);
-    options.length = (size_t)snprintf(options.text, sizeof(options.text), "redirect_dir=off,metacopy=off,index=off");
+    begin_options(&options);
     for (uint32_t i = 0; i < overlay->lower.count; i++) {
         if (append_directory(&options, i ? ":" : ",lowerdir=", next_string(&lower), report) < 0) return -1;
     }
     if (append_directory(&options, ",upperdir=", overlay->upper, report) < 0) return -1;
     if (append_directory(&options, ",workdir=", overlay->work, report) < 0) return -1;
-    if (chdir("/proc/self/fd") < 0) return fail(report, errno, "enter", "/proc/self/fd");
-    if (mount("overlay", overlay->mount_point, "overlay", 0, options.text) < 0)
-        return fail(report, errno, "mount overlay on", overlay->mount_point);
+    if (mount_options(&options, overlay->mount_point, report) < 0) return -1;
     while (options.opened_count > 0) close(options.opened[--options.opened_count]);
     int root = open(overlay->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) return fail(report, errno, "open root", overlay->mount_point);
     if (filesystem_of(root) != OVERLAYFS_SUPER_MAGIC) return fail(report, EIO, "verify root", overlay->mount_point);
     return root;
+}
+
+/* A mount of a directory, owners mapped, attached somewhere: overlayfs takes no layer that is not. */
+static int attach_mapped(const char *path, int user_namespace, const char *mount_point, struct report *report) {
+    int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT);
+    if (tree < 0) return fail(report, errno, "open layer", path);
+    if (map_owners(tree, user_namespace, path, report) < 0) return close(tree), -1;
+    if (move_mount(tree, "", AT_FDCWD, mount_point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return fail_closing(tree, report, "mount layer", path);
+    return tree;
+}
+
+/* Cuts a path into its directory and "/name". */
+static bool split_path(const char *path, char directory[PATH_MAX], const char **name) {
+    *name = strrchr(path, '/');
+    size_t length = *name ? (size_t)(*name - path) : 0;
+    if (length == 0 || length >= PATH_MAX || !(*name)[1] || strpbrk(*name, ",:\\")) return false;
+    memcpy(directory, path, length);
+    directory[length] = 0;
+    return true;
+}
+
+/* The upper and the work directory have to be in one mount, so that is one of the directory which holds both. */
+static int append_writable(struct option_text *options, const struct overlay_operation *overlay, int user_namespace,
+                           struct report *report) {
+    char directory[PATH_MAX], same[PATH_MAX];
+    const char *upper, *work;
+    if (!split_path(overlay->upper, directory, &upper) || !split_path(overlay->work, same, &work) ||
+        strcmp(directory, same) != 0)
+        return fail(report, EINVAL, "find the work directory beside", overlay->upper);
+    int tree = attach_mapped(directory, user_namespace, overlay->mount_point, report);
+    if (tree < 0 || append_fd(options, ",upperdir=", tree, upper, overlay->upper, report) < 0) return -1;
+    int again = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+    if (again < 0) return fail(report, errno, "open", directory);
+    return append_fd(options, ",workdir=", again, work, overlay->work, report);
+}
+
+/*
+ * What overlayfs makes for itself, it makes as who mounted it; that must be somebody whom the mapped mounts know. With the
+ * change to another than root the kernel takes rights to files away, which are needed on.
+ */
+static int act_as(uid_t uid, gid_t gid) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return -1;
+    setfsgid(gid);
+    setfsuid(uid);
+    if ((gid_t)setfsgid((gid_t)-1) != gid || (uid_t)setfsuid((uid_t)-1) != uid) return errno = EPERM, -1;
+    return (int)syscall(SYS_capset, &header, data);
+}
+
+/* All of it lies on the mount point, one upon the other; what remains in the end is a detached copy of the topmost. */
+int mount_mapped_overlay(const struct overlay_operation *overlay, int user_namespace,
+                         const struct id_maps_operation *maps, struct report *report) {
+    static struct option_text options;
+    struct reader lower = overlay->lower.reader;
+    if (overlay->lower.count == 0 || overlay->lower.count > MAX_LAYERS)
+        return fail(report, EINVAL, "mount overlay on", overlay->mount_point);
+    begin_options(&options);
+    for (uint32_t i = 0; i < overlay->lower.count; i++) {
+        const char *path = next_string(&lower);
+        int tree = attach_mapped(path, user_namespace, overlay->mount_point, report);
+        if (tree < 0 || append_fd(&options, i ? ":" : ",lowerdir=", tree, "", path, report) < 0) return -1;
+    }
+    if (append_writable(&options, overlay, user_namespace, report) < 0) return -1;
+    if (act_as(maps->root_uid, maps->root_gid) < 0) return fail(report, errno, "act as", "root of the user namespace");
+    int mounted = mount_options(&options, overlay->mount_point, report);
+    if (act_as(0, 0) < 0) return fail(report, errno, "act as", "root");
+    if (mounted < 0) return -1;
+    while (options.opened_count > 0) close(options.opened[--options.opened_count]);
+    if (chdir("/") < 0) return fail(report, errno, "enter", "/");
+    int root = open_tree(AT_FDCWD, overlay->mount_point, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (root < 0) return fail(report, errno, "open root", overlay->mount_point);
+    struct mount_attr attributes = {.propagation = MS_PRIVATE};
+    if (filesystem_of(root) != OVERLAYFS_SUPER_MAGIC ||
+        mount_setattr(root, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0) {
+        errno = EIO;
+        return fail_closing(root, report, "verify root", overlay->mount_point);
+    }
+    for (uint32_t i = 0; i < overlay->lower.count + 2; i++) umount2(overlay->mount_point, MNT_DETACH);
+    return root;
+}
+
+int mount_directory(const char *source, const char *mount_point, struct report *report) {
+    int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT);
+    if (tree < 0) return fail(report, errno, "open root", source);
+    struct mount_attr attributes = {.propagation = MS_PRIVATE};
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+        return fail_closing(tree, report, "set attributes of root", source);
+    if (move_mount(tree, "", AT_FDCWD, mount_point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return fail_closing(tree, report, "mount root on", mount_point);
+    return tree;
 }
 
 static int create_filesystem(const struct filesystem_operation *filesystem, struct report *report) {
@@ -136,14 +246,30 @@ int mount_filesystem(int root, const struct filesystem_operation *filesystem, st
     return result;
 }
 
-int mount_bind(int root, const struct bind_operation *bind, struct report *report) {
+int map_owners(int tree, int user_namespace, const char *path, struct report *report) {
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) == 0) return 0;
+    /* EINVAL: not with this file system, or it is mapped already. */
+    enum category category = errno == EINVAL ? CATEGORY_UNSUPPORTED : CATEGORY_GENERAL;
+    return fail_as(report, category, errno, "map the owners of files in", path);
+}
+
+int open_bind(const struct bind_operation *bind, int user_namespace, struct report *report) {
     unsigned int recursive = bind->recursive ? AT_RECURSIVE : 0;
     int tree = open_tree(AT_FDCWD, bind->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
     if (tree < 0) return fail(report, errno, "open bind source", bind->source);
     struct mount_attr attributes = {.attr_set = bind->attributes, .propagation = bind->propagation};
-    struct stat status;
     if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attributes, sizeof(attributes)) < 0)
         return fail_closing(tree, report, "set attributes of bind", bind->source);
+    if (!bind->id_map || map_owners(tree, user_namespace, bind->source, report) == 0) return tree;
+    close(tree);
+    return -1;
+}
+
+int mount_bind(int root, int tree, const struct bind_operation *bind, struct report *report) {
+    if (tree < 0) tree = open_bind(bind, -1, report);
+    if (tree < 0) return -1;
+    struct stat status;
     if (fstat(tree, &status) < 0) return fail_closing(tree, report, "examine bind source", bind->source);
     int target = S_ISDIR(status.st_mode) ? open_or_make_directory(root, bind->destination)
                                          : open_or_make_file(root, bind->destination);
@@ -158,17 +284,63 @@ int mount_bind(int root, const struct bind_operation *bind, struct report *repor
     return result;
 }
 
-int make_device(int root, const struct device_operation *device, struct report *report) {
+static bool is_device(const struct stat *status, const struct device_operation *device) {
+    return (status->st_mode & S_IFMT) == (device->mode & S_IFMT) &&
+           ((device->mode & S_IFMT) == S_IFIFO || status->st_rdev == makedev(device->major, device->minor));
+}
+
+int open_device(const struct device_operation *device, struct report *report) {
+    struct stat status;
+    int tree = open_tree(AT_FDCWD, device->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    if (tree < 0) return fail(report, errno, "open device of the host", device->source);
+    struct mount_attr attributes = {.propagation = MS_PRIVATE};
+    if (fstat(tree, &status) < 0 || !is_device(&status, device)) {
+        errno = ENODEV;
+        return fail_closing(tree, report, "verify device of the host", device->source);
+    }
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+        return fail_closing(tree, report, "set attributes of device", device->source);
+    return tree;
+}
+
+static int attach_device(int parent, const char *name, int tree, const struct device_operation *device, struct report *report) {
+    int target = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
+    if (target < 0) return fail(report, errno, "make mount point of device", device->path);
+    if (attach(tree, target) < 0) return fail_closing(target, report, "bind device on", device->path);
+    close(target);
+    return 0;
+}
+
+/* EPERM: nobody but the host's root may make nodes, but a mount of the host's does as well. */
+static int make_node(int parent, const char *name, const struct device_operation *device, struct report *report) {
+    if (mknodat(parent, name, device->mode, makedev(device->major, device->minor)) == 0) {
+        if ((device->uid || device->gid) &&
+            fchownat(parent, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0)
+            return fail(report, errno, "set owner of device", device->path);
+        return 0;
+    }
+    int error = errno;
+    struct stat status;
+    if (error == EEXIST && fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && is_device(&status, device)) return 0;
+    if (error != EPERM || (device->mode & S_IFMT) == S_IFIFO) return fail(report, error, "make device", device->path);
+    int tree = open_device(device, report);
+    if (tree < 0) return -1;
+    int result = attach_device(parent, name, tree, device, report);
+    close(tree);
+    return result;
+}
+
+int make_device(int root, int tree, const struct device_operation *device, struct report *report) {
     const char *name;
     int parent = open_parent(root, device->path, &name);
     if (parent < 0) return fail(report, errno, "open directory of device", device->path);
-    if (mknodat(parent, name, device->mode, makedev(device->major, device->minor)) < 0)
-        return fail_closing(parent, report, "make device", device->path);
-    if ((device->uid || device->gid) &&
-        fchownat(parent, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return fail_closing(parent, report, "set owner of device", device->path);
+    if (is_guarded(parent)) {
+        errno = EPERM;
+        return fail_closing(parent, report, "make device beneath /proc or /sys", device->path);
+    }
+    int result = tree < 0 ? make_node(parent, name, device, report) : attach_device(parent, name, tree, device, report);
     close(parent);
-    return 0;
+    return result;
 }
 
 int make_symlink(int root, const char *path, const char *target, struct report *report) {
@@ -261,12 +433,12 @@ int write_sysctl(const char *name, const char *value, struct report *report) {
 }
 
 /* The old root goes on top of the new one and is detached from there: no directory has to be made for it. */
-int pivot(int root, bool readonly, struct report *report) {
+int pivot(int root, const struct pivot_operation *how, struct report *report) {
     if (fchdir(root) < 0) return fail(report, errno, "enter", "new root");
     if (syscall(SYS_pivot_root, ".", ".") < 0) return fail(report, errno, "pivot to", "new root");
     if (umount2(".", MNT_DETACH) < 0) return fail(report, errno, "detach", "old root");
     if (chdir("/") < 0) return fail(report, errno, "enter", "/");
-    struct mount_attr attributes = {.attr_set = readonly ? MOUNT_ATTR_RDONLY : 0, .propagation = MS_PRIVATE};
+    struct mount_attr attributes = {.attr_set = how->readonly ? MOUNT_ATTR_RDONLY : 0, .propagation = how->propagation};
     if (mount_setattr(AT_FDCWD, "/", 0, &attributes, sizeof(attributes)) < 0)
         return fail(report, errno, "set attributes of", "/");
     return 0;

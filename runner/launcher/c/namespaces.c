@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -22,6 +23,32 @@ int open_namespace(const char *path, uint32_t kind, struct report *report) {
     if (fstatfs(fd, &status) == 0 && status.f_type == NSFS_MAGIC && ioctl(fd, NS_GET_NSTYPE) == (int)kind) return fd;
     close(fd);
     return fail(report, EINVAL, "verify the type of namespace", path);
+}
+
+static const struct {
+    uint32_t kind;
+    const char *name, *own;
+} known[] = {{CLONE_NEWNET, "network namespace", "/proc/self/ns/net"},
+             {CLONE_NEWIPC, "ipc namespace", "/proc/self/ns/ipc"},
+             {CLONE_NEWUTS, "uts namespace", "/proc/self/ns/uts"},
+             {CLONE_NEWPID, "pid namespace", "/proc/self/ns/pid"},
+             {CLONE_NEWCGROUP, "cgroup namespace", "/proc/self/ns/cgroup"},
+             {CLONE_NEWUSER, "user namespace", "/proc/self/ns/user"}};
+
+const char *namespace_name(uint32_t kind) {
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (known[i].kind == kind) return known[i].name;
+    return "unknown namespace";
+}
+
+/* Two descriptors are of one namespace when they are of one inode. */
+bool is_own_namespace(int fd, uint32_t kind) {
+    struct stat theirs, ours;
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (known[i].kind == kind)
+            return fstat(fd, &theirs) == 0 && stat(known[i].own, &ours) == 0 && theirs.st_ino == ours.st_ino &&
+                   theirs.st_dev == ours.st_dev;
+    return false;
 }
 
 int open_network_namespace(uint32_t pid, struct report *report) {

@@ -26,6 +26,9 @@ enum operation_kind {
     OP_SECURITY,
     OP_RLIMIT,
     OP_DEVICE_PROGRAM,
+    OP_JOIN,
+    OP_ID_MAPS,
+    OP_APPARMOR,
     /* Performed by the child, on its way into the container. */
     OP_CGROUP_NAMESPACE = 32,
     OP_OVERLAY,
@@ -45,7 +48,9 @@ enum operation_kind {
     OP_CONSOLE,
     OP_USER,
     OP_CWD,
-    OP_EXEC
+    OP_EXEC,
+    /* Numbers of what an exec consists of never change: a shim may be older than its runner. */
+    OP_DIRECTORY_ROOT
 };
 
 struct reader {
@@ -86,9 +91,10 @@ struct bind_operation {
     const char *source, *destination;
     uint32_t recursive;
     uint64_t attributes, propagation;
+    uint32_t id_map; /* owners on disk are ids of the container's user namespace */
 };
 struct device_operation {
-    const char *path;
+    const char *path, *source; /* source: where the host has the node */
     uint32_t mode, major, minor, uid, gid;
 };
 struct rlimit_operation {
@@ -103,6 +109,24 @@ struct security_operation {
 struct device_program_operation {
     const uint8_t *instructions;
     uint32_t count;
+};
+/* A namespace of that kind (CLONE_NEW*) to join. */
+struct join_operation {
+    uint32_t kind;
+    const char *path;
+};
+/* The texts of uid_map and gid_map, and who the container's root is outside; of a joined user namespace too. */
+struct id_maps_operation {
+    const char *uid_map, *gid_map;
+    uint32_t root_uid, root_gid;
+};
+struct sysctl_operation {
+    const char *name, *value;
+    uint32_t namespace; /* CLONE_NEW* of what it is a setting of */
+};
+struct pivot_operation {
+    uint32_t readonly;
+    uint64_t propagation;
 };
 struct user_operation {
     const char *user;
@@ -123,11 +147,11 @@ struct operation {
         } cgroup;
         struct {
             const char *name, *value;
-        } pair; /* cgroup file, sysctl, symlink (path, target) */
+        } pair; /* cgroup file, symlink (path, target) */
         struct {
             const char *path;
             uint32_t flag;
-        } path; /* masks, cwd, hostname, seccomp, pivot */
+        } path; /* masks, cwd, hostname, seccomp, AppArmor */
         uint32_t number;
         struct link_operation link;
         struct address_operation address;
@@ -138,6 +162,13 @@ struct operation {
         struct rlimit_operation rlimit;
         struct security_operation security;
         struct device_program_operation device_program;
+        struct join_operation join;
+        struct id_maps_operation id_maps;
+        struct sysctl_operation sysctl;
+        struct pivot_operation pivot;
+        struct {
+            const char *source, *mount_point;
+        } directory_root;
         struct user_operation user;
         struct exec_operation exec;
     };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -27,6 +28,7 @@ static void close_source(struct source *source) {
 void process_reset(struct process *process) {
     memset(process, 0, sizeof(*process));
     process->connection = -1;
+    process->cgroup.directory = process->cgroup.events = -1;
     process->pidfd.fd = process->sync.fd = process->in.fd = process->out.fd = process->err.fd = -1;
 }
 
@@ -76,7 +78,38 @@ static bool pump_stream(struct process *process, struct source *source, int stre
     return false;
 }
 
+/* Keeps the cgroup of an exec that is over until it is empty. */
+static void leave_cgroup(struct process *process) {
+    struct exec_cgroup *cgroup = &process->cgroup;
+    if (exec_cgroup_remove(shim.launch.cgroup.directory, cgroup)) return;
+    for (int i = 0; i < MAX_LEFT; i++) {
+        struct left_cgroup *left = &shim.left[i];
+        if (left->used) continue;
+        *left = (struct left_cgroup){.used = true, .cgroup = *cgroup, .events = {.fd = cgroup->events}};
+        return;
+    }
+    close(cgroup->directory);
+    close(cgroup->events);
+}
+
+void left_cgroup_changed(struct left_cgroup *left) {
+    int events = left->cgroup.events;
+    /* Out of the set before it is closed, as everything here. */
+    epoll_ctl(shim.epoll, EPOLL_CTL_DEL, events, NULL);
+    left->events.events = 0;
+    if (exec_cgroup_remove(shim.launch.cgroup.directory, &left->cgroup)) left->used = false;
+}
+
+int process_kill(uint32_t pid) {
+    for (int i = 1; i < MAX_PROCESSES; i++)
+        if (shim.processes[i].used && shim.processes[i].pid == (pid_t)pid) exec_cgroup_kill(&shim.processes[i].cgroup);
+    for (int i = 0; i < MAX_LEFT; i++)
+        if (shim.left[i].used && shim.left[i].cgroup.pid == (pid_t)pid) exec_cgroup_kill(&shim.left[i].cgroup);
+    return 0;
+}
+
 static void finish_exec(struct process *process) {
+    leave_cgroup(process);
     if (process->connection >= 0) {
         struct connection *connection = &shim.connections[process->connection];
         connection_send_exit(connection, process);
@@ -178,8 +211,11 @@ static void keep_only(int *kept[], size_t count) {
 
 static _Noreturn void exec_child(struct child *child, int pidfd) {
     int *kept[] = {&child->sync, &child->stdio[0], &child->stdio[1], &child->stdio[2], &pidfd};
+    int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    /* The kernel refuses to join a user namespace that one is in. */
+    if (has_user_namespace(&shim.launch)) flags |= CLONE_NEWUSER;
     keep_only(kept, ARRAY_SIZE(kept));
-    child_join(child, pidfd);
+    child_join(child, pidfd, flags);
 }
 
 static int start_exec(struct process *process, struct child *child, struct report *report) {
@@ -187,7 +223,9 @@ static int start_exec(struct process *process, struct child *child, struct repor
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(report, errno, "create", "pair");
     bool piped = child->terminal || make_pipes(child->stdio[0] == 0, ours, child->stdio) == 0;
     child->sync = pair[1];
-    process->pid = piped ? clone_into(&shim.launch.cgroup, 0, &pidfd) : -1;
+    if (piped) give_pipes(&shim.launch, child->stdio);
+    process->pid = piped ? clone_into(process->cgroup.directory, 0, &pidfd) : -1;
+    process->cgroup.pid = process->pid;
     if (process->pid == 0) exec_child(child, shim.processes[0].pidfd.fd);
     int error = errno;
     close(pair[1]);
@@ -206,8 +244,19 @@ static int start_exec(struct process *process, struct child *child, struct repor
     }
     close_source(&process->sync);
     process_close_streams(process);
+    exec_cgroup_remove(shim.launch.cgroup.directory, &process->cgroup);
     process->used = false;
     return fail(report, error, "clone", "exec");
+}
+
+/* Only the limits of resources are left. */
+static const struct restrictions *unrestricted(void) {
+    struct restrictions *all = &shim.unrestricted;
+    const struct restrictions *usual = &shim.launch.restrictions;
+    memcpy(all->rlimits, usual->rlimits, sizeof(all->rlimits));
+    all->rlimit_count = usual->rlimit_count;
+    all->security = (struct security_operation){.bounding = ~0ull, .permitted = ~0ull, .effective = ~0ull};
+    return all;
 }
 
 /* The shim's children are born in the container's pid namespace since it joined that for them, see shim_run. */
@@ -219,7 +268,9 @@ int process_exec(int connection, const uint8_t *payload, size_t size, struct rep
     child.terminal = get_u32(&reader);
     child.rows = get_u32(&reader);
     child.columns = get_u32(&reader);
-    if (get_u32(&reader)) child.stdio[0] = 0; /* wanted; the pipe replaces it */
+    uint32_t flags = get_u32(&reader);
+    if (flags & EXEC_STDIN) child.stdio[0] = 0; /* wanted; the pipe replaces it */
+    if (flags & EXEC_PRIVILEGED) child.restrictions = unrestricted();
     if (!check_operations(&reader, &child.operations, &child.count, OP_CONSOLE, OP_EXEC) || reader.left != 0)
         return fail(report, EINVAL, "decode", "exec");
     if (shim.ended) return fail(report, ESRCH, "join", "container that has ended");
@@ -230,6 +281,10 @@ int process_exec(int connection, const uint8_t *payload, size_t size, struct rep
     process->used = true;
     process->terminal = child.terminal;
     process->connection = connection;
+    if (exec_cgroup_make(shim.launch.cgroup.directory, &process->cgroup, report) < 0) {
+        process->used = false;
+        return -1;
+    }
     if (start_exec(process, &child, report) < 0) return -1;
     shim.connections[connection].process = (int)(process - shim.processes);
     return 0;

@@ -36,6 +36,9 @@ enum shim_request {
     SHIM_EXEC_KILL    /* u32 pid -> SHIM_OK; the process and all that came from it */
 };
 
+/* The fourth number of an exec, before its operations; the first three: terminal, rows, columns. */
+enum exec_flag { EXEC_STDIN = 1, EXEC_PRIVILEGED = 2 };
+
 enum shim_answer {
     SHIM_OK = 1,
     SHIM_FAILED, /* u32 category, s32 errno, u32 0, operation, object */

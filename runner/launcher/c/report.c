@@ -26,8 +26,7 @@ union control {
     char space[CMSG_SPACE(sizeof(int))];
 };
 
-/* Errors are ignored: when the other end is gone, nobody is left to be told. */
-void send_report(int socket, const struct report *report, int fd) {
+bool send_report(int socket, const struct report *report, int fd) {
     struct iovec part = {.iov_base = (void *)(uintptr_t)report, .iov_len = sizeof(*report)};
     union control control = {0};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -39,8 +38,11 @@ void send_report(int socket, const struct report *report, int fd) {
         control.header.cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
     }
-    while (sendmsg(socket, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0;
 }
 
 int receive_report(int socket, struct report *report, int *fd) {

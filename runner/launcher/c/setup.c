@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE
 #include "setup.h"
+#include "host_mounts.h"
+#include "namespaces.h"
 #include "netlink.h"
 
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <linux/if_link.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +38,32 @@ static int load_filter(struct restrictions *restrictions, const char *path, stru
     return 0;
 }
 
+#define SHAREABLE (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID)
+
+static int add_join(struct launch *launch, const struct join_operation *join, struct report *report) {
+    int fd = open_namespace(join->path, join->kind, report);
+    if (fd < 0) return -1;
+    if (is_own_namespace(fd, join->kind)) {
+        close(fd); /* what is not new is ours anyway */
+        return 0;
+    }
+    launch->host_namespaces &= ~join->kind;
+    if (join->kind == CLONE_NEWPID) return launch->pid_namespace = fd, 0;
+    if (join->kind == CLONE_NEWUSER) return launch->user_namespace = fd, 0;
+    if (launch->join_count == MAX_JOINS) return close(fd), fail(report, E2BIG, "join namespace", join->path);
+    launch->joins[launch->join_count++] = (struct join){.fd = fd, .kind = join->kind};
+    return 0;
+}
+
+bool has_user_namespace(const struct launch *launch) {
+    return launch->namespaces & CLONE_NEWUSER || launch->user_namespace >= 0;
+}
+
+void give_pipes(const struct launch *launch, const int theirs[3]) {
+    for (int i = 0; i < 3 && launch->has_id_maps; i++)
+        if (theirs[i] > 0) (void)!fchown(theirs[i], launch->id_maps.root_uid, launch->id_maps.root_gid);
+}
+
 static int perform_host(struct launch *launch, const struct operation *o, struct report *report) {
     switch (o->kind) {
     case OP_SHIM: launch->shim = o->shim; return 0;
@@ -44,7 +73,16 @@ static int perform_host(struct launch *launch, const struct operation *o, struct
         if (write_file_at(launch->cgroup.directory, o->pair.name, o->pair.value) == 0) return 0;
         return fail(report, errno, "write cgroup file", o->pair.name);
     case OP_DEVICE_PROGRAM: return cgroup_control_devices(&launch->cgroup, &o->device_program, report);
-    case OP_NAMESPACES: launch->namespaces = o->number; return 0;
+    case OP_NAMESPACES:
+        launch->namespaces = o->number;
+        launch->host_namespaces = SHAREABLE & ~o->number;
+        return 0;
+    case OP_JOIN: return add_join(launch, &o->join, report);
+    case OP_ID_MAPS:
+        launch->id_maps = o->id_maps;
+        launch->has_id_maps = true;
+        return 0;
+    case OP_APPARMOR: launch->restrictions.apparmor = o->path.path; return 0;
     case OP_LINK:
         if (launch->link_count == MAX_LINKS) return fail(report, E2BIG, "create link", o->link.host_name);
         launch->links[launch->link_count++] = o->link;
@@ -105,12 +143,50 @@ int make_pipes(bool with_stdin, int ours[3], int theirs[3]) {
     return 0;
 }
 
-pid_t clone_into(const struct cgroup *cgroup, uint64_t flags, int *pidfd) {
+pid_t clone_into(int cgroup, uint64_t flags, int *pidfd) {
     struct clone_args arguments = {.flags = flags | CLONE_PIDFD | CLONE_INTO_CGROUP,
                                    .pidfd = (uint64_t)(uintptr_t)pidfd,
-                                   .exit_signal = SIGCHLD,
-                                   .cgroup = (uint64_t)cgroup->directory};
+                                   .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* then it is the parent's */
+                                   .cgroup = (uint64_t)cgroup};
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+/*
+ * The new namespaces of a container in another's user namespace must belong to that, so who clones must be in it: a helper,
+ * which then has the child as its sibling.
+ */
+static pid_t clone_beside(struct launch *launch) {
+    int ends[2], ignored;
+    pid_t child = -1;
+    if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    pid_t helper = fork();
+    if (helper == 0) {
+        /* Still with our ids, to which the cgroup belongs; the child becomes the other root. */
+        bool in = setns(launch->user_namespace, CLONE_NEWUSER) == 0 &&
+                  (launch->pid_namespace < 0 || setns(launch->pid_namespace, CLONE_NEWPID) == 0);
+        child = in ? clone_into(launch->cgroup.directory, launch->namespaces | CLONE_PARENT, &ignored) : -1;
+        if (child == 0) return 0;
+        if (child < 0) child = -errno;
+        (void)!write(ends[1], &child, sizeof(child));
+        _exit(0);
+    }
+    int error = helper < 0 ? errno : ESRCH;
+    close(ends[1]);
+    if (helper > 0 && read(ends[0], &child, sizeof(child)) != sizeof(child)) child = -error;
+    close(ends[0]);
+    while (helper > 0 && waitpid(helper, NULL, 0) < 0 && errno == EINTR) {
+    }
+    if (helper < 0) child = -error;
+    if (child > 0) launch->pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+    if (child < 0) errno = -child;
+    return child < 0 ? -1 : child;
+}
+
+static pid_t clone_child(struct launch *launch) {
+    if (launch->user_namespace >= 0) return clone_beside(launch);
+    /* Its children are born there, and so are the execs later. */
+    if (launch->pid_namespace >= 0 && setns(launch->pid_namespace, CLONE_NEWPID) < 0) return -1;
+    return clone_into(launch->cgroup.directory, launch->namespaces, &launch->pidfd);
 }
 
 static int start_child(struct launch *launch, const struct plan *plan, struct report *report) {
@@ -122,12 +198,19 @@ static int start_child(struct launch *launch, const struct plan *plan, struct re
                            .stdio = {-1, -1, -1},
                            .terminal = launch->shim.terminal,
                            .rows = launch->shim.rows,
-                           .columns = launch->shim.columns};
+                           .columns = launch->shim.columns,
+                           .join_count = launch->join_count,
+                           .host_namespaces = launch->host_namespaces,
+                           .unmapped = (launch->namespaces & CLONE_NEWUSER) != 0,
+                           .apparmor = -1,
+                           .foreign = has_user_namespace(launch)};
+    memcpy(child.joins, launch->joins, sizeof(child.joins));
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return fail(report, errno, "create", "pair");
     if (!child.terminal && make_pipes(launch->shim.keep_stdin, ours, child.stdio) < 0)
         return fail(report, errno, "create", "pipes");
     child.sync = pair[1];
-    launch->pid = clone_into(&launch->cgroup, launch->namespaces, &launch->pidfd);
+    give_pipes(launch, child.stdio);
+    launch->pid = clone_child(launch);
     if (launch->pid == 0) {
         /* Ours must be gone in the child, or it would never see the shim's death as an end of file. */
         close(pair[0]);
@@ -197,12 +280,39 @@ static int await_exec(struct launch *launch, int notify, struct report *report) 
     return reached ? 0 : fail(report, ECHILD, "set up (it died meanwhile)", "first process");
 }
 
+static int write_id_maps(const struct launch *launch, struct report *report) {
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d", launch->pid);
+    int process = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (process < 0) return fail(report, errno, "open process", path);
+    int result = write_file_at(process, "gid_map", launch->id_maps.gid_map) == 0 &&
+                         write_file_at(process, "uid_map", launch->id_maps.uid_map) == 0
+                     ? 0
+                     : fail(report, errno, "write id maps of", "user namespace");
+    close(process);
+    if (result == 0 && send(launch->sync, "", 1, MSG_NOSIGNAL) < 0)
+        result = fail(report, errno, "tell the child about", "id maps");
+    return result;
+}
+
+/* What only the host's root may do for a child in a user namespace: its id maps, and mounts of what is the host's. */
+static int serve_user_namespace(const struct launch *launch, const struct plan *plan, struct report *report) {
+    char path[32];
+    if (launch->namespaces & CLONE_NEWUSER && write_id_maps(launch, report) < 0) return -1;
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", launch->pid);
+    int namespace = open_namespace(path, CLONE_NEWUSER, report);
+    if (namespace < 0) return -1;
+    int result = host_mounts_send(plan, namespace, &launch->id_maps, launch->sync, report);
+    close(namespace);
+    return result;
+}
+
 int launch_start(struct launch *launch, const struct plan *plan, int notify, struct report *report) {
     struct reader host = plan->host;
     struct operation operation;
     launch->state = launch->listener = launch->pidfd = launch->sync = launch->terminal = -1;
     launch->standard_in = launch->standard_out = launch->standard_error = -1;
-    launch->cgroup.directory = -1;
+    launch->cgroup.directory = launch->pid_namespace = launch->user_namespace = -1;
     for (uint32_t i = 0; i < plan->host_count; i++) {
         if (!decode_operation(&host, &operation)) return fail(report, EINVAL, "decode", "plan");
         if (perform_host(launch, &operation, report) < 0) return -1;
@@ -211,6 +321,8 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
     if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
     if (start_child(launch, plan, report) < 0) return -1;
     set_oom_score(launch, launch->pid, notify);
+    if (has_user_namespace(launch) && serve_user_namespace(launch, plan, report) < 0)
+        return prefer_word_of_child(launch, report), -1;
     if (make_links(launch, report) < 0) return prefer_word_of_child(launch, report), -1;
     if (await_exec(launch, notify, report) < 0) return -1;
     if (launch->terminal >= 0) fcntl(launch->terminal, F_SETFL, O_NONBLOCK);

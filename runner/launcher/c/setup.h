@@ -22,7 +22,13 @@ struct launch {
     size_t link_count;
     int32_t oom_score;
     bool set_oom_score;
-    uint64_t namespaces;
+    uint64_t namespaces; /* new ones, CLONE_NEW* */
+    struct join joins[MAX_JOINS];
+    size_t join_count;
+    int pid_namespace, user_namespace; /* to be joined by other means than the others, or -1 */
+    uint32_t host_namespaces;          /* neither new nor another container's */
+    struct id_maps_operation id_maps;
+    bool has_id_maps;
     int state; /* fd of the state directory */
     int listener;
     /* The first process. */
@@ -38,8 +44,12 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
 /* Removes what launch_start made. */
 void launch_undo(struct launch *launch);
 
-/* clone3 into the cgroup, with a pidfd; 0 in the child. */
-pid_t clone_into(const struct cgroup *cgroup, uint64_t flags, int *pidfd);
+/* clone3 into the cgroup of that directory, with a pidfd; 0 in the child. */
+pid_t clone_into(int cgroup, uint64_t flags, int *pidfd);
+/* Has the container a user namespace that is not ours? */
+bool has_user_namespace(const struct launch *launch);
+/* Lets the container's root have the pipes, whose owner is ours otherwise. */
+void give_pipes(const struct launch *launch, const int theirs[3]);
 /* Gives a process of the container the score that the plan says, if it does; a failure is told to `notify`, -1: nobody. */
 void set_oom_score(const struct launch *launch, pid_t pid, int notify);
 /* Pipes for a child's standard streams: `theirs` for the child, ours kept; without stdin theirs[0] is -1. */

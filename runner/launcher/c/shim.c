@@ -72,6 +72,8 @@ static void refresh(void) {
         if (process->used && process->exited && i > 0) process_pump(process, true);
         if (process->used) refresh_process(process, i);
     }
+    for (int i = 0; i < MAX_LEFT; i++)
+        if (shim.left[i].used) want(&shim.left[i].events, EPOLLPRI, SOURCE_LEFT, i);
     want(&shim.listener, EPOLLIN, SOURCE_LISTENER, 0);
 }
 
@@ -98,7 +100,7 @@ static void sync_exit(void) {
     fsync(shim.launch.state);
 }
 
-/* The first process has ended, and with it (as init of its pid namespace) every other one. */
+/* The first process has ended, and with it every other one: as init of its pid namespace, or else killed here. */
 static void container_ended(void) {
     struct process *first = &shim.processes[0];
     struct report ignored;
@@ -107,6 +109,7 @@ static void container_ended(void) {
     shim.finished_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     shim.ended_ms = monotonic_ms();
     shim.ended = true;
+    if (!(shim.launch.namespaces & CLONE_NEWPID)) cgroup_kill(&shim.launch.cgroup);
     process_pump(first, true);
     log_end(&shim.log, &shim.streams[0]);
     log_end(&shim.log, &shim.streams[1]);
@@ -155,7 +158,8 @@ static int64_t next_deadline(void) {
 static void dispatch(uint64_t tag, uint32_t events) {
     enum source_kind kind = (enum source_kind)(tag >> 32);
     int index = (int)(tag & 0xffffffff);
-    struct process *process = &shim.processes[kind == SOURCE_CONNECTION || kind == SOURCE_LISTENER ? 0 : index];
+    bool of_process = kind != SOURCE_CONNECTION && kind != SOURCE_LISTENER && kind != SOURCE_LEFT;
+    struct process *process = &shim.processes[of_process ? index : 0];
     struct connection *connection = &shim.connections[kind == SOURCE_CONNECTION ? index : 0];
     switch (kind) {
     case SOURCE_LISTENER: break; /* see loop */
@@ -163,6 +167,9 @@ static void dispatch(uint64_t tag, uint32_t events) {
         if (connection->used && events & EPOLLOUT) connection_flush(connection);
         if (connection->used && events & EPOLLIN && !connection->blocked) connection_read(connection);
         if (connection->used && events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) connection_close(connection);
+        break;
+    case SOURCE_LEFT:
+        if (shim.left[index].used) left_cgroup_changed(&shim.left[index]);
         break;
     case SOURCE_PIDFD:
         if (!process->used) break;

@@ -2,12 +2,14 @@
 #ifndef BERTH_SHIM_H
 #define BERTH_SHIM_H
 
+#include "exec_cgroup.h"
 #include "log.h"
 #include "protocol.h"
 #include "setup.h"
 
 #define MAX_PROCESSES 64 /* the first is the container's */
 #define MAX_CONNECTIONS 96
+#define MAX_LEFT 64 /* cgroups of execs that are over but for what they left running; more stay until the container ends */
 #define READ_SIZE 16384
 /* What can still be in the pipes when the container has ended: it must fit into every attached client's buffer. */
 #define PIPE_ROOM (2 * 65536 + 4096)
@@ -19,7 +21,7 @@
 /* How long a new container's output and end are kept for the runner that launched it, so that who attaches misses none. */
 #define HOLD_MS 3000
 
-enum source_kind { SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_PIDFD, SOURCE_SYNC, SOURCE_IN, SOURCE_OUT, SOURCE_ERR };
+enum source_kind { SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_PIDFD, SOURCE_SYNC, SOURCE_IN, SOURCE_OUT, SOURCE_ERR, SOURCE_LEFT };
 
 /* A descriptor in the epoll set, and for what. */
 struct source {
@@ -33,6 +35,13 @@ struct process {
     int code;
     int connection; /* the session that asked for it, -1: none (any more) */
     struct source pidfd, sync, in, out, err;
+    struct exec_cgroup cgroup; /* of an exec */
+};
+
+struct left_cgroup {
+    bool used;
+    struct exec_cgroup cgroup;
+    struct source events;
 };
 
 enum connection_kind { CONNECTION_CONTROL, CONNECTION_EXEC, CONNECTION_ATTACH };
@@ -61,6 +70,8 @@ struct shim {
     struct log_stream streams[2];
     struct process processes[MAX_PROCESSES];
     struct connection connections[MAX_CONNECTIONS];
+    struct left_cgroup left[MAX_LEFT];
+    struct restrictions unrestricted; /* of privileged execs */
     struct source listener;
     int epoll;
     int64_t held_ms; /* until when the first process waits for a hello, monotonic; 0: it does not */
@@ -87,6 +98,9 @@ void process_pump(struct process *process, bool all);
 void process_sync(struct process *process);
 void process_reaped(struct process *process);
 int process_signal(const struct process *process, uint32_t signal);
+/* Ends an exec with all that came from it, also when its first process has ended before. */
+int process_kill(uint32_t pid);
+void left_cgroup_changed(struct left_cgroup *left);
 int process_resize(const struct process *process, uint32_t rows, uint32_t columns);
 int process_exec(int connection, const uint8_t *payload, size_t size, struct report *report);
 

@@ -12,6 +12,7 @@ import type { ConfigBody, HostConfigBody } from '../create-request.ts';
 export function namesOf(config: ConfigBody, host: HostConfigBody): Partial<NetworkConfig> {
   const dns = host.Dns ?? [];
   const extraHosts = host.ExtraHosts ?? [];
+  checkMode(host);
   for (const address of dns) checkServer(address);
   for (const entry of extraHosts) checkExtraHost(entry);
   return {
@@ -41,7 +42,7 @@ export interface LinkText {
  * @throws BerthError `docker.names-invalid` with dockerd's text
  */
 export function linkTexts(host: HostConfigBody): readonly LinkText[] {
-  const mode = host.NetworkMode ?? '';
+  const mode = networkMode(host);
   if (mode !== '' && mode !== 'default' && mode !== 'bridge') return [];
   return (host.Links ?? []).map((text) => {
     const [container = '', alias, ...rest] = text.split(':');
@@ -51,6 +52,28 @@ export function linkTexts(host: HostConfigBody): readonly LinkText[] {
       return { container: container.replace(/^\//, ''), alias: alias.split('/').at(-1) ?? '' };
     return { container, alias: alias ?? container };
   });
+}
+
+/** A namespace of somebody else's has names of its own already. */
+function checkMode(host: HostConfigBody): void {
+  const mode = networkMode(host);
+  const isContainer = mode.startsWith('container:');
+  const linked = (host.Links ?? []).length > 0;
+  if (linked && (mode === 'host' || isContainer)) {
+    const kind = isContainer ? 'container' : 'host';
+    throw invalid(
+      `conflicting options: ${kind} type networking can't be used with links. This would result in undefined behavior`,
+    );
+  }
+  if (isContainer && (host.Dns ?? []).length > 0) throw invalid('conflicting options: dns and the network mode');
+  if (isContainer && (host.ExtraHosts ?? []).length > 0) {
+    throw invalid('conflicting options: custom host-to-IP mapping and the network mode');
+  }
+}
+
+function networkMode(host: HostConfigBody): string {
+  const mode = host['NetworkMode'];
+  return typeof mode === 'string' ? mode : '';
 }
 
 function checkServer(address: string): void {

@@ -15,25 +15,18 @@ export function networkConflict(which: keyof typeof texts): BerthError {
 }
 
 /**
- * Refuses what a shared network namespace cannot have.
+ * Refuses what a shared network namespace cannot have, beside names (`namesOf`).
  *
  * @throws BerthError `docker.network-conflict` with dockerd's texts
  */
 export function checkNetworkConflicts(config: ConfigBody, host: HostConfigBody): void {
   const mode = host.NetworkMode ?? '';
-  const undefinedBehavior = 'This would result in undefined behavior';
-  if (mode === 'host' && isGiven(host['Links'])) {
-    throw conflict(`conflicting options: host type networking can't be used with links. ${undefinedBehavior}`);
-  }
   if (mode !== 'container' && !mode.startsWith('container:')) return;
   if (mode.slice('container:'.length) === '') {
     throw conflict('Invalid network mode: invalid container format container:<name|id>');
   }
   const excluded: readonly (readonly [unknown, string])[] = [
     [config.Hostname, 'hostname and the network mode'],
-    [host['Links'], `container type network can't be used with links. ${undefinedBehavior}`],
-    [host['Dns'], 'dns and the network mode'],
-    [host['ExtraHosts'], 'custom host-to-IP mapping and the network mode'],
     [config.MacAddress, 'mac-address and the network mode'],
     [host.PortBindings, 'port publishing and the container type network mode'],
     [host.PublishAllPorts, 'port publishing and the container type network mode'],

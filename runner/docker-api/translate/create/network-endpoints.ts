@@ -80,7 +80,8 @@ function endpointsOf(body: CreateBody, mode: string, context: NetworkContext): E
 
 /** What old clients say of the container, and mean of its first network. */
 function withWideOptions(endpoint: EndpointConfig, { MacAddress: mac, HostConfig: host }: CreateBody): EndpointConfig {
-  const links = host?.Links ?? [];
+  // On the default network links are files and variables, not names that a resolver answers.
+  const links = endpoint.network === DEFAULT_NETWORK ? [] : (host?.Links ?? []);
   return {
     ...endpoint,
     ...(mac && endpoint.macAddress === undefined ? { macAddress: macAddress(mac) } : {}),

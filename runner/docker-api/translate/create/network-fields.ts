@@ -20,7 +20,10 @@ export const networkHostFields: FieldEffects = {
   DnsOptions: works('/etc/resolv.conf', namesTest),
   DnsSearch: works('/etc/resolv.conf', namesTest),
   ExtraHosts: works('/etc/hosts', namesTest),
-  Links: works('/etc/hosts and variables of the environment, on the default bridge', namesTest),
+  Links: works(
+    '/etc/hosts and variables of the environment on the default bridge; names on a user-defined network',
+    namesTest,
+  ),
   PublishAllPorts: works('each exposed port gets a free port of the host', transcript),
 };
 
@@ -37,12 +40,12 @@ export const networkConfigShape = {
 const texts = z.array(z.string()).nullish();
 
 export const networkHostShape = {
+  NetworkMode: z.string().nullish(),
   Dns: texts,
   DnsOptions: texts,
   DnsSearch: texts,
   ExtraHosts: texts,
   Links: texts,
-  NetworkMode: z.string().nullish(),
   PortBindings: z.record(z.string(), z.array(portBinding).nullable()).nullish(),
   PublishAllPorts: z.boolean().nullish(),
 };

@@ -7,8 +7,8 @@ export function networkingDocument(config: ContainerConfig): Readonly<Record<str
   const asked = config.docker?.hostConfig['PortBindings'];
   return {
     NetworkMode: networkModeOf(config),
-    Links: linksDocument(config),
     PortBindings: typeof asked === 'object' && asked !== null ? asked : portBindings(config),
+    Links: linksDocument(config),
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { noEffect, refused, transcript, works, type FieldEffects } from './field-effect.ts';
+import { noEffect, transcript, works, type FieldEffects } from './field-effect.ts';
 
 const texts = z.array(z.string()).nullish();
 const windows = noEffect('only dockerd on Windows heeds it');
@@ -34,7 +34,7 @@ export const processHostFields: FieldEffects = {
   ConsoleSize: noEffect('the client sets the size when it is attached'),
   Annotations: noEffect('told again by inspect'),
   GroupAdd: works('additional groups of the first process', transcript),
-  Init: refused('this version runs no init in containers', false),
+  Init: works('an init as first process; without a word, as the runner’s --init says', 'test/engine/isolation.test.ts'),
   Isolation: windows,
 };
 
@@ -68,4 +68,5 @@ export const processHostShape = {
   RestartPolicy: z.object({ Name: z.string().nullish(), MaximumRetryCount: z.int().nullish() }).nullish(),
   AutoRemove: z.boolean().nullish(),
   GroupAdd: texts,
+  Init: z.boolean().nullish(),
 };
