@@ -5,6 +5,7 @@ import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
+import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
 import { connectContainer, disconnectContainer } from './connecting.ts';
 import type { ContainerControl } from './control.ts';
 import {
@@ -75,8 +76,11 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
+    context.volumes.guard(volumeUsage(context.store));
     this.#records = context.store.onChange((id) => {
       const record = context.store.get(id);
+      if (record?.state === 'exited' || record?.state === 'restarting')
+        this.#inBackground(id, () => context.volumes.settle());
       this.#timers.update(id, record);
       if (record === undefined) context.attachments.failed(id, unknownContainer(id));
       else this.#autoRemove(record);
@@ -85,6 +89,8 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   async recover(): Promise<void> {
     const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
+    await this.#context.volumes.collect();
+    await this.#context.volumes.settle();
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
     for (const record of this.#context.store.list()) {
       this.#timers.update(record.id, record);
@@ -126,18 +132,28 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   async create(config: ContainerConfig): Promise<ContainerRecord> {
     const { store, images, clock } = this.#context;
-    if (images.find(config.imageId) === undefined) throw unknownImage(config.image);
+    const image = images.find(config.imageId);
+    if (image === undefined) throw unknownImage(config.image);
+    store.requireFreeName(config.name);
     const id = randomBytes(32).toString('hex');
     const hostname = config.hostname === '' ? id.slice(0, 12) : config.hostname;
-    const record = store.insert(id, { ...config, hostname }, clock());
+    await using volumes = await this.#context.volumes.acquire(id, volumeWishes(config));
     const paths = pathsOf(this.#context, id);
+    let record: StoredContainer;
     try {
       makeContainerDirectories(paths);
+      if (config.mounts.length > 0) {
+        const lower = image.layerDirectories;
+        await populateVolumes(this.#context, config, { kind: 'overlay', lower, upper: paths.upper, work: paths.work });
+      }
+      if (images.find(config.imageId) === undefined) throw unknownImage(config.image); // removed meanwhile
+      record = store.insert(id, { ...config, hostname }, clock());
     } catch (error) {
       await removeTree(paths.directory);
-      store.delete(id);
       throw error;
     }
+    const ownVolumes = config.autoRemove === true ? anonymousVolumes(config) : [];
+    volumes.keep((name) => ownVolumes.includes(name));
     return toRecord(record);
   }
 
@@ -156,13 +172,13 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     return killContainer(this.#context, id, signal);
   }
 
-  async remove(id: string, options: { force?: boolean } = {}): Promise<void> {
+  async remove(id: string, options: { force?: boolean; volumes?: boolean } = {}): Promise<void> {
     const { store, live } = this.#context;
     store.require(id);
     // A stop under way would otherwise be waited for to its timeout.
     if (options.force === true && live.has(id)) await killContainer(this.#context, id, sigkill).catch(() => undefined);
     return this.#queue.run(id, async () => {
-      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options.force === true);
+      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options);
       await this.#publisher.request();
     });
   }
@@ -341,7 +357,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   #autoRemove({ id, state, config }: StoredContainer): void {
     if (state !== 'exited' || config.autoRemove !== true) return;
     this.#inBackground(id, async () => {
-      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, false);
+      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, {});
     });
   }
 

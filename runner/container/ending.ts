@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError } from '#shared/errors.ts';
 import { removeCgroup, removeEmptyParents } from '../os/cgroup.ts';
 import { removeTree } from '../os/files.ts';
+import { anonymousVolumes } from './container-volumes.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
@@ -76,10 +77,15 @@ export async function killContainer(context: EngineContext, id: string, signal: 
 }
 
 /** Takes the container away with all that is its own. The record goes last, so that a crash is followed by the rest. */
-export async function removeContainer(context: EngineContext, id: string, force: boolean): Promise<void> {
-  const { store, network, live } = context;
+export async function removeContainer(
+  context: EngineContext,
+  id: string,
+  options: { readonly force?: boolean; readonly volumes?: boolean },
+): Promise<void> {
+  const { store, network, live, volumes } = context;
   const record = store.require(id);
-  if (!force && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
+  if (options.force !== true && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
+  if (options.volumes === true) volumes.bindTo(id, anonymousVolumes(record.config));
   if (record.state !== 'removing') store.update(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
   const entry = live.get(id);
   if (entry !== undefined) {
@@ -91,6 +97,7 @@ export async function removeContainer(context: EngineContext, id: string, force:
   await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
   await removeTree(pathsOf(context, id).directory);
+  await volumes.removeBound(id);
   store.delete(id);
 }
 

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher, Shim } from '../launcher/launcher.ts';
 import type { NetworkNames } from '../network/name-table.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
+import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
 import type { IsolationDefaults } from './isolation.ts';
 import type { HealthMonitor } from './health.ts';
@@ -37,6 +39,8 @@ export interface EngineContext {
   /** Answers names on user-defined networks; absent: nobody does. */
   readonly resolver?: NameSink;
   readonly launcher: Launcher;
+  readonly volumes: Volumes;
+  readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory. */
   readonly directory: string;
   readonly cgroup: CgroupTree;

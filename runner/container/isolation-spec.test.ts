@@ -16,6 +16,7 @@ function spec(change: Partial<ContainerConfig>, isolation: Partial<IsolationCont
     ...change,
   });
   return runtimeSpec(config, {
+    mounts: [],
     containerId: 'a'.repeat(64),
     files: { hostname: '/c/hostname', hosts: '/c/hosts', resolvConf: '/c/resolv.conf' },
     cgroupsPath: '/x',

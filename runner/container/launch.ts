@@ -3,6 +3,7 @@ import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { blockDevices } from './block-devices.ts';
+import { prepareMounts } from './container-volumes.ts';
 import { cgroupDirectory, cgroupPath, pathsOf, type EngineContext } from './engine-context.ts';
 import { isolationContext } from './isolation.ts';
 import { joinNetworks } from './join-networks.ts';
@@ -38,6 +39,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   await removeCgroup(cgroupDirectory(context, id));
   if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
   const { links, namespaces, files, environment } = await joinNetworks(context, record);
+  const mounts = await prepareMounts(context, config);
   return context.launcher.launch({
     containerId: id,
     spec: runtimeSpec(
@@ -45,6 +47,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
       {
         containerId: id,
         files,
+        mounts,
         networkNamespaces: namespaces,
         cgroupsPath: cgroupPath(context, id),
         controllers: context.cgroup.controllers,

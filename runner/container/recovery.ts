@@ -58,7 +58,7 @@ export async function recoverContainer(
   switch (record.state) {
     case 'removing':
       await killShim(context, record.id);
-      await removeContainer(context, record.id, true);
+      await removeContainer(context, record.id, { force: true });
       return 'nothing';
     case 'starting':
     case 'running':

@@ -2,6 +2,7 @@ import type { RuntimeMount, RuntimeNamespace, RuntimeSpec } from '#shared/oci/ru
 import { defaultMounts } from '../security/mounts.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import type { ContainerConfig } from './config.ts';
+import { runtimeMounts } from './mount-spec.ts';
 import {
   isolationArgs,
   isolationDeviceRules,
@@ -19,6 +20,8 @@ export interface SpecContext {
   readonly containerId: string;
   /** The files that are bound over /etc/hostname, /etc/hosts and /etc/resolv.conf. */
   readonly files: { readonly hostname: string; readonly hosts: string; readonly resolvConf: string };
+  /** What the container was given to mount (`prepareMounts`). */
+  readonly mounts: readonly RuntimeMount[];
   /** The container's own network namespace, or whose it joins; empty: the host's. */
   readonly networkNamespaces: readonly RuntimeNamespace[];
   /** Path in the cgroup hierarchy, from its root (`/berth-1a2b3c4d/<id>`). */
@@ -46,7 +49,6 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
   const process = isolationProcess(config, isolation);
   const seccomp = isolationSeccomp(config, context, process.capabilities.bounding);
   const namespaces = [...isolationNamespaces(config, isolation), ...context.networkNamespaces];
-  const mounts = [...defaultMounts(config.shmBytes), ...fileMounts(context.files, config.readonlyRootfs)];
   return {
     ociVersion: '1.2.0',
     process: {
@@ -61,7 +63,11 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
     ...(config.domainname === '' ? {} : { domainname: config.domainname }),
-    mounts: isolationMounts(config, isolation, mounts),
+    mounts: runtimeMounts({
+      defaults: isolationMounts(config, isolation, defaultMounts(config.shmBytes)),
+      files: fileMounts(context.files, config.readonlyRootfs),
+      own: context.mounts,
+    }),
     annotations: {},
     linux: {
       ...isolationLinux(config, isolation, { namespaces, maskedPaths: context.hostMaskedPaths }),

@@ -75,9 +75,14 @@ export class ContainerStore {
   }
 
   /** @throws BerthError `container.name-taken` */
+  requireFreeName(name: string): void {
+    const holder = this.#idsByName.get(name);
+    if (holder !== undefined) throw nameTaken(name, holder);
+  }
+
+  /** @throws BerthError `container.name-taken` */
   insert(id: string, config: ContainerConfig, createdAtMs: number): StoredContainer {
-    const holder = this.#idsByName.get(config.name);
-    if (holder !== undefined) throw nameTaken(config.name, holder);
+    this.requireFreeName(config.name);
     const record = created(id, config, createdAtMs);
     this.#insert.run({
       ...toColumns(record),

@@ -14,6 +14,7 @@ import { checkNetworkConflicts } from './translate/create/network-conflicts.ts';
 import { placementOf } from './translate/create/network-endpoints.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
 import { wantedPorts } from './translate/create/published-ports.ts';
+import { wantedMounts } from './wanted-mounts.ts';
 
 /** POST /containers/create */
 export async function createContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
@@ -27,12 +28,13 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const networking = networkingOf(context, request, body, exposed);
+  const mounts = wantedMounts(context, request, { body, image });
   const legacyLinks = requireLinks(context, hostConfig ?? {});
   const { isolation } = context;
   const wanted = {
     ...containerConfigOf(
       { ...body, HostConfig: limits },
-      { name, publishGroup: randomUUID(), image, networking, isolation },
+      { name, publishGroup: randomUUID(), image, networking, isolation, mounts },
     ),
     legacyLinks,
   };

@@ -98,7 +98,7 @@ export async function removeContainer(context: DockerApiContext, request: ApiReq
       `You cannot remove a ${state} container ${record.id}. ${first} the container before attempting removal or force remove`,
     );
   }
-  await context.engine.remove(record.id, { force: flag(request, 'force') });
+  await context.engine.remove(record.id, { force: flag(request, 'force'), volumes: flag(request, 'v') });
   return noContent;
 }
 

@@ -27,6 +27,9 @@ export interface DockerApiOptions {
  */
 export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Promise<AsyncDisposable> {
   const events = new EventLog(host.engine, host.clock);
+  const volumeEvents = host.volumes.onChange((action, { name }) =>
+    events.tell({ type: 'volume', action, id: name, attributes: { driver: 'local' } }),
+  );
   const execs = new ExecRegistry(host.engine);
   const stats = new StatsReaders(host.engine, host.cgroupDirectory, host.clock);
   const context: DockerApiContext = { ...host, events, execs, stats };
@@ -47,6 +50,7 @@ export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Pr
       server.closeAllConnections();
       for (const socket of connections) socket.destroy(); // upgraded ones are not the server's any more
       await closed;
+      volumeEvents[Symbol.dispose]();
       events[Symbol.dispose]();
       execs[Symbol.dispose]();
       stats[Symbol.dispose]();

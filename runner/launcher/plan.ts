@@ -7,6 +7,7 @@ import { capabilityNumbers, deviceTypeBits, propagationFlags, rlimitNumbers } fr
 import { parseMountOptions } from './mount-options.ts';
 import { namespaceOperations, namespaceOrigin, sysctlNamespaceFlag } from './namespaces.ts';
 import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
+import { seccompFlags } from './seccomp-table.ts';
 
 /** What the plan needs to know about the host. */
 export interface PlanOptions {
@@ -71,12 +72,13 @@ function mount(entry: RuntimeMount, hasUserNamespace: boolean): ContainerOperati
   const idMap = entry.options.includes('idmap');
   if (!entry.destination.startsWith('/')) throw invalid(`mount destination "${entry.destination}" is not absolute`);
   if (options.bind) {
-    const { recursive, attributes, propagation } = options;
-    const { source, destination } = entry;
+    const { recursive, attributes, recursiveAttributes, propagation } = options;
+    const { source, destination, subpath = '' } = entry;
     if (!source.startsWith('/')) throw invalid(`bind source "${source}" is not absolute`);
     if (/^\/(proc|sys)(\/|$)/.test(destination)) throw invalid(`"${destination}" must not be covered by a host's file`);
     if (idMap && !hasUserNamespace) throw invalid(`"idmap" of "${destination}" needs a user namespace`);
-    return { kind: 'bind', source, destination, recursive, attributes, propagation, idMap };
+    const words = { recursive, attributes, recursiveAttributes, propagation, idMap };
+    return { kind: 'bind', source, subpath, destination, ...words };
   }
   const type = entry.type === 'cgroup' ? 'cgroup2' : entry.type;
   const { attributes, parameters } = options;
@@ -84,6 +86,8 @@ function mount(entry: RuntimeMount, hasUserNamespace: boolean): ContainerOperati
 }
 
 function devices(spec: RuntimeSpec): ContainerOperation[] {
+  // A /dev from outside has its own nodes, and must not be given any (as runc, "needsSetupDev").
+  if (spec.mounts.some(({ destination, type }) => destination === '/dev' && type === 'bind')) return [];
   const links: readonly (readonly [string, string])[] = [
     ['/dev/fd', '/proc/self/fd'],
     ['/dev/stdin', '/proc/self/fd/0'],
@@ -117,9 +121,9 @@ function sysctls(spec: RuntimeSpec): ContainerOperation[] {
 
 /** A veth pair and the address of its end in the container, with a default route when it has a gateway. */
 export function linkOperations(link: LinkSpec) {
-  const { bridge, hostName, containerName, address, prefixLength, gateway } = link;
+  const { bridge, hostName, containerName, address, prefixLength, gateway, mtuBytes = 0, isolated = false } = link;
   return {
-    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress) },
+    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress), mtuBytes, isolated },
     address: {
       kind: 'address',
       name: containerName,
@@ -160,9 +164,7 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
     ...(spec.process.oomScoreAdj === undefined
       ? []
       : [{ kind: 'oom-score', value: spec.process.oomScoreAdj } satisfies HostOperation]),
-    ...(options.seccompProgram === undefined
-      ? []
-      : [{ kind: 'seccomp', path: options.seccompProgram } satisfies HostOperation]),
+    ...seccomp(spec, options),
     {
       kind: 'security',
       bounding: capabilityMask(capabilities.bounding),
@@ -190,6 +192,11 @@ function rootPropagation({ linux }: RuntimeSpec): number {
 function deviceControl({ linux }: RuntimeSpec): HostOperation[] {
   const program = deviceProgram(linux.resources.devices ?? [{ allow: true }]);
   return program === undefined ? [] : [{ kind: 'device-program', program }];
+}
+
+function seccomp({ linux }: RuntimeSpec, { seccompProgram }: PlanOptions): HostOperation[] {
+  if (linux.seccomp === undefined || seccompProgram === undefined) return [];
+  return [{ kind: 'seccomp', path: seccompProgram, flags: seccompFlags(linux.seccomp) }];
 }
 
 function appArmor({ process }: RuntimeSpec): HostOperation[] {

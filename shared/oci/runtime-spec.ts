@@ -73,6 +73,8 @@ export interface RuntimeMount {
   readonly destination: string;
   readonly type: string;
   readonly source: string;
+  /** Not of the specification: the part of a bind's source that is mounted; no symbolic link leads out of the source. */
+  readonly subpath?: string;
   /**
    * mount(8) option words: flags (`nosuid`, `ro`, `bind`, `rprivate` …) and file-system data (`mode=755`). `idmap` on a bind
    * in a container with a user namespace of its own: the owners on disk are ids of the container (what its root writes
@@ -151,9 +153,13 @@ export type SeccompAction =
   | 'SCMP_ACT_KILL_PROCESS'
   | 'SCMP_ACT_TRACE';
 
+export type SeccompFlag = 'SECCOMP_FILTER_FLAG_TSYNC' | 'SECCOMP_FILTER_FLAG_LOG' | 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';
+
 export interface SeccompProfile {
   readonly defaultAction: SeccompAction;
   readonly defaultErrnoRet?: number;
+  /** seccomp(2) flags that change what happens: all but TSYNC, which a process that is alone does not need. */
+  readonly flags?: readonly SeccompFlag[];
   /** Empty: the host's own. */
   readonly architectures: readonly string[];
   readonly syscalls: readonly {
@@ -162,7 +168,10 @@ export interface SeccompProfile {
     readonly errnoRet?: number;
     readonly args?: readonly {
       readonly index: number;
-      /** 64 bits; a bigint beyond what a number holds exactly. */
+      /**
+       * The operand, 64 bits, a bigint beyond what a number holds exactly; of SCMP_CMP_MASKED_EQ the mask, and `valueTwo`
+       * what remains.
+       */
       readonly value: number | bigint;
       readonly valueTwo?: number | bigint;
       readonly op: string;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
-import type { CommandResult } from '../support/stage/command.ts';
+import { runOk, type CommandResult } from '../support/stage/command.ts';
 import { composePath, runPython } from './python-client.ts';
 
 /*
@@ -82,8 +82,9 @@ describe('docker-compose', () => {
   test('the published port answers', async () => {
     const [address] = lines(await composed('port web 80'));
     const port = /^0\.0\.0\.0:(\d+)$/.exec(address ?? '')?.[1];
-    const fetch = (): Promise<string> | undefined =>
-      engine.namespace?.run('busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${port}/`);
+    const enter = ['nsenter', `--net=/run/netns/${engine.namespace}`] as const;
+    const fetch = (): Promise<string> =>
+      runOk([...enter, 'busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${port}/`]);
     await expect.poll(fetch, { timeout: 10_000 }).toBe('ahoy from web\n');
   });
 

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
+import { Daemon } from '../support/stage/daemon.ts';
+import { ip } from './namespace.ts';
 
 let engine: EngineUnderTest;
 
@@ -160,8 +165,14 @@ test('the files of a running container follow its networks, in place', async () 
 
 test('with --dns, the resolver asks there, from the first question on', async () => {
   const address = '192.0.2.53';
-  await engine.namespace?.ip('address', 'add', `${address}/32`, 'dev', 'lo');
-  await engine.namespace?.start('names-upstream.ts', 'one', address);
+  await ip('-n', engine.namespace, 'address', 'add', `${address}/32`, 'dev', 'lo');
+  const directory = await mkdtemp(join(tmpdir(), 'berth-names-'));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(directory, { recursive: true }));
+  const program = [process.execPath, join(import.meta.dirname, 'names-upstream.ts'), 'one', address] as const;
+  const argv = ['nsenter', `--net=/run/netns/${engine.namespace}`, ...program] as const;
+  const upstream = stack.use(new Daemon('upstream', argv, join(directory, 'log'), process.env));
+  await expect.poll(() => upstream.tail(1), { timeout: 10_000 }).toBe('ready');
   const script = 'nslookup example.test 2>&1 | sed -n "s/^Address: *//p"';
   expect(await inContainer(script, '--network', 'quay', '--dns', address)).toContain('203.0.113.7\n');
   expect(await inContainer(script, '--network', 'quay')).not.toContain('203.0.113.7');

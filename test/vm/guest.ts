@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import type { ContainerRecord } from '../../runner/container/engine.ts';
 import type { ContainerUpdate } from '../../runner/container/updating.ts';
@@ -43,6 +44,8 @@ export interface GuestReport {
   /** Milliseconds in which 3 MiB were read from a disk: unlimited, and with a limit of a mebibyte a second. */
   readonly disk: { readonly freeMs: number; readonly limitedMs: number };
   readonly refused: { readonly code: string; readonly cpus: string; readonly file: string; readonly weight: string };
+  /** Limits that an update changed which a crash had cut off, after the engine was back. */
+  readonly recovered: Files;
   readonly elapsedMs: Readonly<Record<string, number>>;
 }
 
@@ -54,7 +57,9 @@ await run('swapon', ['/dev/vdb']);
 await using host = await NetworkNamespace.create();
 const archive = '/run/busybox.tar';
 await writeBusyboxArchive(archive);
-await using engine = await RemoteEngine.start(host.name, '/run/data');
+let engine = await RemoteEngine.start(host.name, '/run/data');
+await using stack = new AsyncDisposableStack();
+stack.defer(() => engine[Symbol.asyncDispose]());
 const imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
 const place = await engine.call('place');
 
@@ -130,10 +135,11 @@ async function updates(): Promise<Pick<GuestReport, 'cpuset' | 'pids' | 'memory'
     (await container.exec('for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait')).exitCode;
   const filled = async (): Promise<number> =>
     (await container.exec(`${fill}; code=$?; rm /dev/shm/x; exit $code`)).exitCode;
-  const before = { cpuset: await cpus(), pids: await ten(), memory: await filled() };
+  // Those of the ten that could be started are still there afterwards, so they come last.
+  const before = { cpuset: await cpus(), memory: await filled(), pids: await ten() };
   const less = 24 * MEBIBYTE;
   await update(container, { cpusetCpus: '1', pidsLimit: 0, memoryBytes: less, memorySwapBytes: less });
-  const after = { cpuset: await cpus(), pids: await ten(), memory: await filled() };
+  const after = { cpuset: await cpus(), memory: await filled(), pids: await ten() };
   const code = await update(container, { cpuShares: 2, cpusetCpus: '99999' }).then(
     () => 'accepted',
     (error: { code?: string }) => error.code ?? 'no code',
@@ -147,6 +153,21 @@ async function updates(): Promise<Pick<GuestReport, 'cpuset' | 'pids' | 'memory'
   const pair = <Key extends keyof typeof before>(key: Key) => ({ before: before[key], after: after[key] });
   const toldOf = oomKilled && state === 'running';
   return { cpuset: pair('cpuset'), pids: pair('pids'), memory: { ...pair('memory'), toldOf }, refused };
+}
+
+/** As if the runner had been killed between writing an update down and giving it to the kernel. */
+async function recovered(): Promise<GuestReport['recovered']> {
+  const container = await start('sleep 600', { pidsLimit: 6, nanoCpus: 500_000_000 });
+  await engine.kill();
+  {
+    using database = new DatabaseSync('/run/data/runner.db');
+    const changed = "update containers set config = json_set(config, '$.pidsLimit', 11, '$.nanoCpus', 0) where id = ?";
+    database.prepare(changed).run(container.id);
+  }
+  engine = await RemoteEngine.start(host.name, '/run/data');
+  const files = await container.files(['pids.max', 'cpu.max']);
+  await engine.call('remove', container.id, { force: true });
+  return files;
 }
 
 /**
@@ -190,6 +211,7 @@ const report: GuestReport = {
   weights: await step('weights', weights),
   ...(await step('updates', updates)),
   disk: await step('disk', disk),
+  recovered: await step('recovered', recovered),
   elapsedMs,
 };
 await engine.call('clear');

@@ -124,3 +124,7 @@ test('a disk is read no faster than the limit', () => {
 test('what the kernel refuses of an update leaves all as it was', () => {
   expect(report.refused).toMatchObject({ code: 'cgroup.write-failed', cpus: '1', file: '1', weight: '100' });
 });
+
+test('an update that a crash cut off is carried on by the next runner', () => {
+  expect(report.recovered).toEqual({ 'pids.max': '11', 'cpu.max': 'max 100000' });
+});

@@ -68,7 +68,7 @@ function matches(
     passes(filters, 'health', (value) => record.health === value) &&
     passes(filters, 'ancestor', (value) => imageId(value) === config.imageId) &&
     passes(filters, 'network', (value) => config.endpoints.some(({ network }) => isNetwork(network, value))) &&
-    passes(filters, 'volume', () => false) &&
+    passes(filters, 'volume', (value) => hasMount(config, value)) &&
     passes(filters, 'is-task', (value) => (value === 'true') === (config.task !== undefined)) &&
     passes(filters, 'publish', (value) => published.includes(withProtocol(value))) &&
     passes(filters, 'expose', (value) => exposedPorts(record).includes(withProtocol(value))) &&
@@ -76,6 +76,14 @@ function matches(
     passes(filters, 'since', (value) => record.createdAtMs > createdAt(records, value)) &&
     passesLabels(filters, config.labels)
   );
+}
+
+/** By a volume's name, a source on the host or a destination. */
+function hasMount({ mounts }: ContainerRecord['config'], value: string): boolean {
+  return mounts.some((mount) => {
+    if (mount.destination === value) return mount.kind !== 'tmpfs' || mount.listed;
+    return mount.kind === 'volume' ? mount.name === value : mount.kind === 'bind' && mount.source === value;
+  });
 }
 
 /** A part of the name, or a regular expression in the few signs that people use (`^/web$`). */

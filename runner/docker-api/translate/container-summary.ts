@@ -1,6 +1,7 @@
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
 import { endpointDocuments, type NetworkView } from './container-network.ts';
+import { mountPoints } from './create/container-mounts.ts';
 import { networkModeOf } from './create/networking.ts';
 import { statusText, statusWord } from './container-status.ts';
 
@@ -13,7 +14,12 @@ export interface ContainerSize {
 /** One entry of GET /containers/json (ContainerSummary). */
 export function containerSummary(
   record: ContainerRecord,
-  view: { readonly network: NetworkView; readonly now: number; readonly size?: ContainerSize },
+  view: {
+    readonly network: NetworkView;
+    readonly now: number;
+    readonly volumePath: (name: string) => string;
+    readonly size?: ContainerSize;
+  },
 ): Readonly<Record<string, unknown>> {
   const { config } = record;
   return {
@@ -30,7 +36,7 @@ export function containerSummary(
     Status: statusText(record, view.now),
     HostConfig: { NetworkMode: networkModeOf(config) },
     NetworkSettings: { Networks: endpointDocuments(record, view.network) },
-    Mounts: [],
+    Mounts: mountPoints(config, view.volumePath),
   };
 }
 

@@ -108,14 +108,14 @@ function askByDatagram(query: Buffer, server: string, port: number, signal: Abor
     socket.on('message', (answer) => {
       if (isAnswerTo(query, id, answer)) end(answer);
     });
-    // Its types know nothing of it, but a failed connection is told here, and by no event.
-    socket.connect(port, server, (error?: Error) => {
+    // Not as the argument of `connect`, which is also called when there is no way to the server.
+    socket.once('connect', () => {
       if (ended) return;
-      if (error instanceof Error) return end();
       socket.send(withId(query, id), (failed) => {
         if (failed !== null) end();
       });
     });
+    socket.connect(port, server);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) end();
   });
