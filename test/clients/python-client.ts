@@ -29,6 +29,8 @@ export function runPython(
     // Nothing is written beside the unpacked modules.
     PYTHONDONTWRITEBYTECODE: '1',
     COMPOSE_HTTP_TIMEOUT: '60',
+    // docker-compose 1.29 needs a field of image inspect (ContainerConfig) that versions from 1.45 on have no more.
+    COMPOSE_API_VERSION: '1.44',
   };
   return run([python, '-W', 'ignore', ...argv], { environment, signal: AbortSignal.timeout(DEADLINE_MS), ...options });
 }
