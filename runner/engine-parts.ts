@@ -15,8 +15,6 @@ import type { ImageStore } from './image/store.ts';
 import { createLauncher } from './launcher/client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork, removeNetwork } from './network/bridge-network.ts';
-import type { ContainerDns } from './network/names/question-desk.ts';
-import { isNdots } from './network/names/resolv-conf.ts';
 import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
 import { Volumes } from './volume/volumes.ts';
@@ -101,10 +99,7 @@ export async function openEngine({
   const tell = (level: LogLevel, message: string) => log[level](message);
   const volumes = await Volumes.open({ database, directory: join(dataRoot, 'volumes'), clock, log: tell });
   const isolation = isolationDefaults(containers);
-  const running: { engine?: Engine } = {}; // questions come once there are containers
-  const resolver = upper.use(
-    new Resolver({ instance, nft, dnsOf: (id) => dnsOf(running.engine, id), onWarning: (text) => log.warn(text) }),
-  );
+  const resolver = upper.use(new Resolver({ instance, nft, onWarning: (text) => log.warn(text) }));
   const engine = upper.use(
     await createEngine({
       database,
@@ -121,7 +116,6 @@ export async function openEngine({
       log: tell,
     }),
   );
-  running.engine = engine;
   const base = lower.move();
   const top = upper.move();
   const dispose = async (): Promise<void> => {
@@ -139,12 +133,6 @@ export async function openEngine({
     },
     [Symbol.asyncDispose]: dispose,
   };
-}
-
-/** What a container asks in place of the host's resolvers. */
-function dnsOf(engine: Engine | undefined, containerId: string): ContainerDns | undefined {
-  const config = engine?.find(containerId)?.config;
-  return config && { servers: config.dns, hasDots: config.dnsOptions.some(isNdots) };
 }
 
 /** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */

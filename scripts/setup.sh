@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="gcc libc6-dev libseccomp-dev zlib1g-dev libssl-dev busybox-static nftables iproute2 util-linux"
-[ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod curl"
+[ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod curl python3"
 
 missing=""
 for package in $packages; do
@@ -28,6 +28,21 @@ if [ "${1:-build}" = test ] && ! command -v docker >/dev/null && [ ! -x build/do
   apt-get -qq update
   mkdir -p build/docker-client
   (cd build/docker-client && apt-get -qq -o APT::Sandbox::User=root download docker.io && dpkg -x docker.io_*.deb . && rm docker.io_*.deb)
+fi
+
+# docker-compose and docker-py likewise, with what they need of Python and is not installed: they would be there for all.
+clients=build/python-clients
+if [ "${1:-build}" = test ] && [ ! -d $clients ] &&
+  ! { [ -x /usr/bin/docker-compose ] && /usr/bin/python3 -c 'import docker' 2>/dev/null; }; then
+  echo "setup: docker-compose and python3-docker are missing; Debian's are downloaded and unpacked below build/ (they are not installed)" >&2
+  apt-get -qq update
+  rm -rf $clients.new
+  mkdir -p $clients.new/archives/partial
+  apt-get -qq -o APT::Sandbox::User=root -o Dir::Cache::archives="$PWD/$clients.new/archives" \
+    install -y --no-install-recommends --download-only docker-compose python3-docker >/dev/null
+  for package in $clients.new/archives/*.deb; do dpkg -x "$package" $clients.new; done
+  rm -r $clients.new/archives
+  mv $clients.new $clients
 fi
 
 # The lock file that node_modules was made from is kept inside it. A link belongs to another checkout: it is left alone.

@@ -16,10 +16,10 @@ import { pathsOf, type EngineContext, type LiveContainer } from './engine-contex
 import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
 import { namespaceOwners } from './isolation-config.ts';
+import { currentNames } from './join-networks.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import type { EndpointConfig } from './network-config.ts';
-import { networkNames } from './network-names.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { paused, pauseContainer, unpauseContainer } from './pausing.ts';
@@ -64,7 +64,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     this.#publisher = new Publisher({
       network: context.network,
       endpoints: () => publishedEndpoints(context.store.list()),
-      names: () => networkNames(context.network.list(), context.store.list()),
+      names: () => currentNames(context),
       ...(context.resolver === undefined ? {} : { resolver: context.resolver }),
       log: context.log,
     });

@@ -3,12 +3,14 @@ import type { RuntimeNamespace } from '#shared/oci/runtime-spec.ts';
 import type { LinkSpec } from '../launcher/launcher.ts';
 import { isPredefined } from '../network/network-record.ts';
 import { combinedId } from '../network/combined-id.ts';
+import type { NetworkNames } from '../network/name-table.ts';
 import type { BoundPort, NetworkLink } from '../network/network.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
 import { gatewayLink, isEndpointOf, launchLink, launchLinks } from './links.ts';
-import { legacyLinks } from './legacy-links.ts';
+import { legacyLinks, requireLegacyLinks, type LegacyLink } from './legacy-links.ts';
 import type { EndpointConfig } from './network-config.ts';
-import { writeNetworkFiles, type FileEndpoint, type NetworkPlace } from './network-files.ts';
+import { hasOnlyLocalResolvers, writeNetworkFiles, type FileEndpoint, type NetworkPlace } from './network-files.ts';
+import { networkNames } from './network-names.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { StoredContainer } from './state.ts';
 
@@ -32,7 +34,7 @@ export async function joinNetworks(context: EngineContext, record: StoredContain
   const { networkNamespace: namespace } = record.config;
   switch (namespace.kind) {
     case 'host':
-      writeFiles(context, record, { kind: 'host' });
+      writeFiles(context, record, { kind: 'host' }, []);
       return { links: [], namespaces: [], files: pathsOf(context, record.id), environment: [] };
     case 'container':
       return joinContainer(context, record, namespace.id);
@@ -63,17 +65,21 @@ function joinContainer(context: EngineContext, { id }: StoredContainer, otherId:
 
 async function joinOwn(context: EngineContext, record: StoredContainer): Promise<JoinedNetworks> {
   const { config, id } = record;
-  const { store } = context;
+  const { store, resolver } = context;
+  const linked = requireLegacyLinks(config, (containerId) => store.get(containerId));
   await leaveOthers(context, record);
   const links = await settingUp(() => leaseAll(context, id, config.endpoints));
   const published = await reservePorts(context, record, links);
   store.update(id, { address: primaryAddress(config.endpoints, links), links, published });
-  const environment = writeFiles(context, store.require(id), ownPlace(config.endpoints, links));
+  const place = ownPlace(config.endpoints, links);
+  writeFiles(context, record, place, linked);
+  // Before its process: its first question is answered by its own options, and nobody asks for it in vain.
+  if (links.some(hasNames)) await resolver?.update(currentNames(context));
   return {
     links: launchLinks(config.endpoints, links),
     namespaces: [{ type: 'network' }],
     files: pathsOf(context, id),
-    environment,
+    environment: linked.flatMap(({ environment }) => environment),
   };
 }
 
@@ -172,25 +178,41 @@ function ownPlace(endpoints: readonly EndpointConfig[], links: readonly NetworkL
   const ordered = links.toSorted((a, b) => Number(b === leading) - Number(a === leading));
   const entries = ordered.map(({ address, gateway, networkName }): FileEndpoint => ({
     ...{ address, gateway },
-    hasNames: !isPredefined(networkName),
+    hasNames: hasNames({ networkName }),
   }));
   return { kind: 'own', endpoints: entries };
 }
 
-/** Writes a running container's files anew, after its networks have changed. */
-export function rewriteFiles(context: EngineContext, record: StoredContainer): void {
-  writeFiles(context, record, ownPlace(record.config.endpoints, record.links ?? []));
+function hasNames({ networkName }: Pick<NetworkLink, 'networkName'>): boolean {
+  return !isPredefined(networkName);
 }
 
-/** @returns what the links add to the environment */
-function writeFiles(context: EngineContext, record: StoredContainer, place: NetworkPlace): readonly string[] {
-  const links = legacyLinks(record, (linked) => context.store.get(linked));
+/** What the resolver is to know now. */
+export function currentNames({ network, store }: Pick<EngineContext, 'network' | 'store'>): readonly NetworkNames[] {
+  return networkNames(network.list(), store.list(), { forwardsOnDefault: hasOnlyLocalResolvers() });
+}
+
+/**
+ * Writes a running container's files anew, after its networks have changed. A linked container that has ended has no name
+ * any more.
+ */
+export function rewriteFiles(context: EngineContext, record: StoredContainer): void {
+  const { config, links = [] } = record;
+  const linked = legacyLinks(config, (containerId) => context.store.get(containerId));
+  writeFiles(context, record, ownPlace(config.endpoints, links), linked);
+}
+
+function writeFiles(
+  context: EngineContext,
+  { id, config }: StoredContainer,
+  place: NetworkPlace,
+  linked: readonly LegacyLink[],
+): void {
   const { gateway } = context.network;
-  writeNetworkFiles(pathsOf(context, record.id), record.config, {
+  writeNetworkFiles(pathsOf(context, id), config, {
     place,
     hostGateway: gateway,
     fallbackResolver: gateway,
-    links: links.map(({ entry }) => entry),
+    links: linked.map(({ entry }) => entry),
   });
-  return links.flatMap(({ environment }) => environment);
 }

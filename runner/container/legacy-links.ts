@@ -1,7 +1,8 @@
 import { BerthError } from '#shared/errors.ts';
+import { DEFAULT_NETWORK } from '../network/network-record.ts';
+import type { ContainerConfig } from './config.ts';
 import type { HostsEntry } from './hosts-file.ts';
 import type { ContainerRecord } from './engine.ts';
-import type { StoredContainer } from './state.ts';
 
 /** A linked container as its linking one sees it. */
 export interface LegacyLink {
@@ -9,27 +10,44 @@ export interface LegacyLink {
   readonly environment: readonly string[];
 }
 
+type Find = (containerId: string) => ContainerRecord | undefined;
+
+/** The links of a container of the default bridge, as they are now; those that have ended are left out. */
+export function legacyLinks(config: ContainerConfig, find: Find): readonly LegacyLink[] {
+  return config.legacyLinks.flatMap((link) => {
+    const seen = linkSeen(config, link, find);
+    return seen === undefined ? [] : [seen];
+  });
+}
+
 /**
- * The links of a container of the default bridge, as they are now.
+ * The same, for a start.
  *
  * @throws BerthError `container.link-broken` when one does not run
  */
-export function legacyLinks(
-  { config }: Pick<StoredContainer, 'config'>,
-  find: (containerId: string) => ContainerRecord | undefined,
-): readonly LegacyLink[] {
-  return config.legacyLinks.map(({ containerId, name, alias }) => {
-    const record = find(containerId);
-    if (record?.address === undefined || record.state !== 'running') {
-      const text = `Cannot link to a non running container: /${record?.config.name ?? name} AS /${config.name}/${alias}`;
-      throw new BerthError('conflict', 'container.link-broken', text);
-    }
-    const names = [alias, record.config.hostname, record.config.name].filter((one, at, all) => all.indexOf(one) === at);
-    return {
-      entry: { address: record.address, names },
-      environment: environmentOf(record, record.address, alias, config.name),
-    };
+export function requireLegacyLinks(config: ContainerConfig, find: Find): readonly LegacyLink[] {
+  return config.legacyLinks.map((link) => {
+    const seen = linkSeen(config, link, find);
+    if (seen !== undefined) return seen;
+    const name = find(link.containerId)?.config.name ?? link.name;
+    const text = `Cannot link to a non running container: /${name} AS /${config.name}/${link.alias}`;
+    throw new BerthError('conflict', 'container.link-broken', text);
   });
+}
+
+function linkSeen(
+  { name }: ContainerConfig,
+  { containerId, alias }: ContainerConfig['legacyLinks'][number],
+  find: Find,
+): LegacyLink | undefined {
+  const record = find(containerId);
+  const address = record?.links?.find((link) => link.networkName === DEFAULT_NETWORK)?.address;
+  if (record?.state !== 'running' || address === undefined) return undefined;
+  const names = [alias, record.config.hostname, record.config.name];
+  return {
+    entry: { address, names: names.filter((one, at) => names.indexOf(one) === at) },
+    environment: environmentOf(record, address, alias, name),
+  };
 }
 
 /** The variables by which programs find a linked container (moby daemon/links): each exposed port, and its own variables. */

@@ -1,6 +1,7 @@
 import { closeSync, constants, fchmodSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import {
   containerResolvConf,
+  isLocalResolver,
   formatResolvConf,
   readResolvConf,
   type ResolverPlace,
@@ -70,6 +71,12 @@ function resolverPlace(place: NetworkPlace, fallback: string | undefined): Resol
   if (place.kind === 'host') return { kind: 'host' };
   const named = place.endpoints.find((endpoint) => endpoint.hasNames);
   return named === undefined ? { kind: 'bridge', fallback } : { kind: 'names', gateway: named.gateway };
+}
+
+/** True when all of the host's resolvers are such that containers do not reach: then somebody must ask them for these. */
+export function hasOnlyLocalResolvers(): boolean {
+  const { nameservers } = readResolvConf(readText(outerResolvConf()));
+  return nameservers.every(isLocalResolver);
 }
 
 /** The file whose resolvers are meant for others than the host, too (moby libnetwork, `resolvconf.Path`). */

@@ -1,25 +1,38 @@
-import type { NamedEndpoint, NetworkNames } from '../network/name-table.ts';
+import type { ContainerDns, NamedEndpoint, NetworkNames } from '../network/name-table.ts';
+import { isNdots } from '../network/names/resolv-conf.ts';
 import { isPredefined, type NetworkRecord } from '../network/network-record.ts';
 import type { NetworkLink } from '../network/network.ts';
 import type { ContainerRecord } from './engine.ts';
 import { isEndpointOf } from './links.ts';
 
 /**
- * What containers are called on each user-defined network, for its resolver. On the default network nobody has a name.
+ * What containers are called on each user-defined network, for its resolver. On the default network nobody has a
+ * name; where containers do not reach the host's resolvers, questions are passed on there. A container that is about to
+ * start is in it already, so that it can be asked for, and ask, from its first moment.
  */
 export function networkNames(
   networks: readonly NetworkRecord[],
   records: readonly ContainerRecord[],
+  options: { readonly forwardsOnDefault: boolean },
 ): readonly NetworkNames[] {
   return networks.flatMap((network): readonly NetworkNames[] => {
-    if (network.kind !== 'bridge' || isPredefined(network.name)) return [];
+    if (network.kind !== 'bridge') return [];
+    const isDefault = isPredefined(network.name);
+    if (isDefault && !options.forwardsOnDefault) return [];
     const { id, name, gateway, subnet, internal } = network;
     const on = records.flatMap((record) => {
       const link = record.links?.find(({ networkId }) => networkId === id);
-      return link === undefined || record.state !== 'running' ? [] : [{ record, link }];
+      const runs = record.state === 'running' || record.state === 'starting';
+      return link === undefined || !runs ? [] : [{ record, link }];
     });
     const endpoints = on.flatMap(({ record, link }): readonly NamedEndpoint[] => [
-      { networkId: id, containerId: record.id, names: endpointNames(record, link), address: link.address },
+      {
+        networkId: id,
+        containerId: record.id,
+        names: isDefault ? [] : endpointNames(record, link),
+        address: link.address,
+        dns: ownDns(record.config),
+      },
       ...linkedNames(record, link, on),
     ]);
     return [{ networkId: id, networkName: name, gateway, subnet, endpoints, internal }];
@@ -35,6 +48,12 @@ export function endpointNames(
   const aliases = config.endpoints.find((endpoint) => isEndpointOf(endpoint, network))?.aliases ?? [];
   const hostname = config.hostname === '' ? [] : [config.hostname];
   return [...new Set([config.name, ...aliases, id.slice(0, 12), ...hostname])];
+}
+
+/** What the container asks in place of the host's resolvers. */
+function ownDns({ dns, dnsOptions }: ContainerRecord['config']): ContainerDns | undefined {
+  if (dns.length === 0 && dnsOptions.length === 0) return undefined;
+  return { servers: dns, hasDots: dnsOptions.some(isNdots) };
 }
 
 interface Member {

@@ -2,7 +2,7 @@ import { BerthError } from '#shared/errors.ts';
 import { formatReference, parseReference } from '#shared/oci/reference.ts';
 import type { ImageRecord } from '../image/store.ts';
 import { json, type Answer } from './answer.ts';
-import { flag, option, parameter, type ApiRequest } from './api-request.ts';
+import { atLeast, flag, option, parameter, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireImage } from './docker-errors.ts';
 import { booleanFilter, parseFilters } from './translate/filters.ts';
@@ -21,7 +21,10 @@ export function listImages(context: DockerApiContext, request: ApiRequest): Answ
 /** GET /images/{name}/json */
 export function inspectImage(context: DockerApiContext, request: ApiRequest): Answer {
   const image = requireImage(context, parameter(request, 'name'));
-  return json(imageDocument(image, detailOf(context, image).configText));
+  const document = imageDocument(image, detailOf(context, image).configText);
+  // Gone since 1.45; docker-compose 1.29 asks for it when it makes a container anew.
+  const older = atLeast(request, '1.45') ? {} : { Container: '', ContainerConfig: document['Config'] };
+  return json({ ...document, ...older });
 }
 
 /** GET /images/{name}/history */

@@ -1,3 +1,11 @@
+/** How a container's own options change the way its questions go; its resolv.conf names only the gateway. */
+export interface ContainerDns {
+  /** What it was given in place of the host's resolvers; empty for these. */
+  readonly servers: readonly string[];
+  /** True when its options say `ndots`. */
+  readonly hasDots: boolean;
+}
+
 /** A container on a network, by every name that it answers to there. */
 export interface NamedEndpoint {
   readonly networkId: string;
@@ -8,6 +16,8 @@ export interface NamedEndpoint {
   readonly address: string;
   /** The id of the one container that knows these names (its links); absent: all of the network. */
   readonly onlyFor?: string | undefined;
+  /** Absent for a container without options of its own. */
+  readonly dns?: ContainerDns | undefined;
 }
 
 /** What a network's resolver answers from: complete, whatever was known before. */

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
+import { Daemon } from '../support/stage/daemon.ts';
+import { ip } from './namespace.ts';
 
 let engine: EngineUnderTest;
 
@@ -121,6 +126,58 @@ test('a linked container has a name and variables in the linking one', async () 
     exit: 1,
     stderr: expect.stringContaining('Cannot link to a non running container: /db AS /late/db') as string,
   });
+});
+
+test('on a network that somebody made, containers have names and aliases', async () => {
+  await docker('network', 'create', 'quay');
+  const server = ['httpd', '-f', '-p', '80', '-h', '/tmp'];
+  await docker('run', '-d', '--name', 'crane', '--network', 'quay', '--network-alias', 'lift', 'busybox', ...server);
+  const address = (await docker('inspect', '--format', '{{.NetworkSettings.Networks.quay.IPAddress}}', 'crane')).trim();
+  const gateway = (await docker('network', 'inspect', '--format', '{{(index .IPAM.Config 0).Gateway}}', 'quay')).trim();
+  const script = 'cat /etc/resolv.conf; for name in crane lift crane.quay; do ping -c 1 $name | head -1; done';
+  const output = await inContainer(script, '--network', 'quay');
+  expect(output).toMatch(new RegExp(`^nameserver ${gateway}$`, 'm'));
+  expect(output).toMatch(/^options .*ndots:0$/m);
+  for (const name of ['crane', 'lift', 'crane.quay']) expect(output).toContain(`PING ${name} (${address})`);
+  expect(await inContainer(`nslookup ${address}`, '--network', 'quay')).toContain('name = crane.quay');
+  // From its first moment a container finds itself.
+  expect(await inContainer('ping -c 1 early | head -1', '--network', 'quay', '--name', 'early')).toContain(
+    'PING early (',
+  );
+  expect(await inContainer('nslookup crane 2>&1 || true')).not.toContain(address);
+});
+
+test('the files of a running container follow its networks, in place', async () => {
+  await docker('run', '-d', '--name', 'boat', '-h', 'boat', 'busybox', 'sleep', '600');
+  const own = (): Promise<string> =>
+    docker('exec', 'boat', 'sh', '-c', 'grep -c boat /etc/hosts; cat /etc/resolv.conf');
+  const before = await own();
+  expect(before).toMatch(/^1\n/);
+  await docker('network', 'connect', '--alias', 'ferry', 'quay', 'boat');
+  expect(await own()).toMatch(/^2\n(?=[^]*ndots:0)/);
+  expect(await docker('exec', 'boat', 'ping', '-c', '1', 'crane')).toContain('PING crane (');
+  expect(await docker('exec', 'crane', 'ping', '-c', '1', 'ferry')).toContain('PING ferry (');
+  await docker('network', 'disconnect', 'quay', 'boat');
+  expect(await own()).toBe(before);
+  const gone = await engine.run({ args: ['exec', 'crane', 'ping', '-c', '1', '-W', '1', 'ferry'] });
+  expect(gone.exit).not.toBe(0);
+});
+
+test('with --dns, the resolver asks there, from the first question on', async () => {
+  const address = '192.0.2.53';
+  await ip('-n', engine.namespace, 'address', 'add', `${address}/32`, 'dev', 'lo');
+  const directory = await mkdtemp(join(tmpdir(), 'berth-names-'));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(directory, { recursive: true }));
+  const program = [process.execPath, join(import.meta.dirname, 'names-upstream.ts'), 'one', address] as const;
+  const argv = ['nsenter', `--net=/run/netns/${engine.namespace}`, ...program] as const;
+  const upstream = stack.use(new Daemon('upstream', argv, join(directory, 'log'), process.env));
+  await expect.poll(() => upstream.tail(1), { timeout: 10_000 }).toBe('ready');
+  const script = 'nslookup example.test 2>&1 | sed -n "s/^Address: *//p"';
+  expect(await inContainer(script, '--network', 'quay', '--dns', address)).toContain('203.0.113.7\n');
+  expect(await inContainer(script, '--network', 'quay')).not.toContain('203.0.113.7');
+  await docker('rm', '-f', 'crane', 'boat');
+  await docker('network', 'rm', 'quay');
 });
 
 test.each([

@@ -4,17 +4,14 @@
  */
 import { NftSession } from '../../runner/network/nft.ts';
 import type { NetworkNames } from '../../runner/network/name-table.ts';
-import type { ContainerDns } from '../../runner/network/names/question-desk.ts';
 import { Resolver } from '../../runner/network/names/resolver.ts';
 import { serveCalls } from '../support/serve-calls.ts';
 
-const dns = new Map<string, ContainerDns>();
 const warnings: string[] = [];
 await using nft = new NftSession();
 await using resolver = new Resolver({
   instance: 'test',
   nft,
-  dnsOf: (containerId) => dns.get(containerId),
   onWarning: (text) => warnings.push(text),
   hostFile: process.argv[2] ?? '',
   checkEveryMs: 100,
@@ -22,7 +19,6 @@ await using resolver = new Resolver({
 
 const methods = {
   update: (networks: readonly NetworkNames[]) => resolver.update(networks),
-  give: async (containerId: string, own: ContainerDns) => void dns.set(containerId, own),
   warnings: async () => warnings,
 } as const;
 export type NamesMethods = typeof methods;

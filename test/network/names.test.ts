@@ -204,7 +204,12 @@ test('an answer with another id, question or direction is not taken for one', as
 });
 
 test('a container with resolvers of its own has its questions asked there', async () => {
-  await resolver.call('give', 'b', { servers: [upstreams.two], hasDots: false });
+  const own = { servers: [upstreams.two], hasDots: false };
+  const given = networks.map((network) => ({
+    ...network,
+    endpoints: network.endpoints.map((one) => (one.containerId === 'b' ? { ...one, dns: own } : one)),
+  }));
+  await resolver.call('update', given);
   const who = { name: 'who.test', type: 'TXT' } as const;
   expect(await ask(b, shop.gateway, who)).toEqual([good('two')]);
   expect(await ask(a, shop.gateway, who)).toEqual([good('one')]);

@@ -1,11 +1,11 @@
-import type { NetworkNames } from '../name-table.ts';
+import type { ContainerDns, NetworkNames } from '../name-table.ts';
 import { formatIpv4, parseIpv4, subnetSize, type Subnet } from '../ipv4.ts';
 import { parseSubnet } from '../subnet.ts';
 
 /** What one asker may know: the names of every network that it is on, and whether the world's. */
 export interface NameView {
-  /** Absent for an address of the network at which no container is known (yet). */
-  readonly containerId: string | undefined;
+  /** The asker's own options; absent also for an address of the network at which no container is known (yet). */
+  readonly dns: ContainerDns | undefined;
   /** False when each of its networks is internal. */
   readonly reachesOutside: boolean;
   /** The addresses of a name, undefined when nobody has it. */
@@ -22,6 +22,7 @@ interface IndexedNetwork {
   readonly linksOf: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
   readonly nameOf: ReadonlyMap<string, string>;
   readonly containerAt: ReadonlyMap<string, string>;
+  readonly dnsOf: ReadonlyMap<string, ContainerDns>;
 }
 
 /** Names and addresses of all networks, as one set; a new one is made at each change. */
@@ -47,7 +48,7 @@ export class NameIndex {
     // The network that was asked at goes first: where two networks have a name, the near one is meant.
     const networks = [asked, ...others.filter((one) => one !== asked)];
     return {
-      containerId,
+      dns: firstOf(networks, (one) => (containerId === undefined ? undefined : one.dnsOf.get(containerId))),
       reachesOutside: networks.some(({ network }) => !network.internal),
       addresses: (name) =>
         firstOf(networks, (one) => (containerId === undefined ? undefined : one.linksOf.get(containerId)?.get(name))) ??
@@ -79,15 +80,17 @@ function indexed(network: NetworkNames): IndexedNetwork {
   const linksOf = new Map<string, Map<string, string[]>>();
   const nameOf = new Map<string, string>();
   const containerAt = new Map<string, string>();
-  for (const { names, address, containerId, onlyFor } of network.endpoints) {
+  const dnsOf = new Map<string, ContainerDns>();
+  for (const { names, address, containerId, onlyFor, dns } of network.endpoints) {
     containerAt.set(address, containerId);
+    if (dns !== undefined) dnsOf.set(containerId, dns);
     const links = onlyFor === undefined ? undefined : (linksOf.get(onlyFor) ?? new Map<string, string[]>());
     if (onlyFor !== undefined && links !== undefined) linksOf.set(onlyFor, links);
     const [first] = names;
     if (links === undefined && first !== undefined) nameOf.set(address, `${first}.${network.networkName}`);
     addNames(links ?? addressesOf, names, address);
   }
-  return { network, subnet: parseSubnet(network.subnet), addressesOf, linksOf, nameOf, containerAt };
+  return { network, subnet: parseSubnet(network.subnet), addressesOf, linksOf, nameOf, containerAt, dnsOf };
 }
 
 function addNames(table: Map<string, string[]>, names: readonly string[], address: string): void {

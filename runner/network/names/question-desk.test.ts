@@ -1,9 +1,9 @@
 import { decode, encode, type RecordType } from 'dns-packet';
 import { expect, test } from 'vitest';
 import { Random } from '../../../test/support/random.ts';
-import type { NetworkNames } from '../name-table.ts';
+import type { ContainerDns, NetworkNames } from '../name-table.ts';
 import { NameIndex } from './name-index.ts';
-import { QuestionDesk, type Asked, type ContainerDns } from './question-desk.ts';
+import { QuestionDesk, type Asked } from './question-desk.ts';
 
 const shop: NetworkNames = {
   networkId: 'shop',
@@ -31,11 +31,10 @@ const vault: NetworkNames = {
 };
 
 function desk(options: { own?: ContainerDns; hasDots?: boolean } = {}): QuestionDesk {
-  const made = new QuestionDesk({
-    dnsOf: () => options.own,
-    host: { servers: [], hasDots: options.hasDots ?? false },
-  });
-  made.update(new NameIndex([shop, vault]), new Set([shop.gateway, vault.gateway]));
+  const made = new QuestionDesk({ host: { servers: [], hasDots: options.hasDots ?? false } });
+  const endpoints = shop.endpoints.map((endpoint) => ({ ...endpoint, dns: options.own }));
+  const networks = [{ ...shop, endpoints }, vault];
+  made.update(new NameIndex(networks), new Set([shop.gateway, vault.gateway]));
   return made;
 }
 

@@ -5,17 +5,7 @@ import { NameIndex, type NameView } from './name-index.ts';
 import { Slots } from './slots.ts';
 import type { HostUpstreams } from './upstreams.ts';
 
-/** How a container's own options change the way its questions go; its resolv.conf names only us. */
-export interface ContainerDns {
-  /** What it was given in place of the host's resolvers; empty for these. */
-  readonly servers: readonly string[];
-  /** True when its options say `ndots`. */
-  readonly hasDots: boolean;
-}
-
 export interface QuestionDeskOptions {
-  /** Undefined for a container without options of its own. */
-  readonly dnsOf: (containerId: string) => ContainerDns | undefined;
   readonly host: Pick<HostUpstreams, 'servers' | 'hasDots'>;
   readonly upstreamPort?: number;
 }
@@ -82,7 +72,7 @@ export class QuestionDesk {
 
   #fromOutside(asked: Asked, query: Query, view: NameView, longestBytes: number): Buffer | Promise<Buffer> {
     const { bytes, transport, signal } = asked;
-    const own = view.containerId === undefined ? undefined : this.#options.dnsOf(view.containerId);
+    const own = view.dns;
     const isShort = !query.name.includes('.') && (query.type === 'A' || query.type === 'AAAA');
     const hasDots = own?.hasDots === true || this.#options.host.hasDots;
     // Who asked for `ndots` wants a short name looked up in its search domains first: the world is not asked for it.

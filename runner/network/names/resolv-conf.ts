@@ -63,6 +63,11 @@ export function containerResolvConf(host: ResolvConf, wanted: WantedResolvers, p
   };
 }
 
+/** True for a resolver that only the host itself reaches. */
+export function isLocalResolver(address: string): boolean {
+  return /^(127\.|::1(%|$))/.test(address);
+}
+
 export function isNdots(option: string): boolean {
   return /^ndots:\d+$/.test(option);
 }
@@ -75,7 +80,7 @@ function nameservers(host: ResolvConf, { dns }: WantedResolvers, place: Resolver
       return dns.length > 0 ? dns : host.nameservers;
     case 'bridge': {
       if (dns.length > 0) return dns;
-      const reached = host.nameservers.filter((address) => !/^(127\.|::1(%|$))/.test(address));
+      const reached = host.nameservers.filter((address) => !isLocalResolver(address));
       return reached.length > 0 || place.fallback === undefined ? reached : [place.fallback];
     }
     default:

@@ -3,7 +3,7 @@ import type { NetworkNames } from '../name-table.ts';
 import type { NftSession } from '../nft.ts';
 import { GatewaySockets } from './gateway-sockets.ts';
 import { NameIndex } from './name-index.ts';
-import { QuestionDesk, type ContainerDns } from './question-desk.ts';
+import { QuestionDesk } from './question-desk.ts';
 import { probeRedirectScript, redirectScript } from './redirect-rules.ts';
 import { HostUpstreams } from './upstreams.ts';
 
@@ -11,8 +11,6 @@ export interface ResolverOptions {
   /** `instanceId` of the data root. */
   readonly instance: string;
   readonly nft: Pick<NftSession, 'apply'>;
-  /** What a container was given in place of the host's resolvers; undefined for one that was given nothing. */
-  readonly dnsOf: (containerId: string) => ContainerDns | undefined;
   /** Told when a network has no resolver for now, and when its rules were gone. */
   readonly onWarning?: (text: string) => void;
   /** Default: /etc/resolv.conf. */
@@ -46,8 +44,8 @@ export class Resolver implements AsyncDisposable {
   constructor(options: ResolverOptions) {
     this.#options = options;
     const host = new HostUpstreams(options.hostFile ?? '/etc/resolv.conf');
-    const { dnsOf, upstreamPort } = options;
-    this.#desk = new QuestionDesk({ dnsOf, host, ...(upstreamPort === undefined ? {} : { upstreamPort }) });
+    const { upstreamPort } = options;
+    this.#desk = new QuestionDesk({ host, ...(upstreamPort === undefined ? {} : { upstreamPort }) });
     const check = (): void => void this.#adjustNext(true);
     this.#timer = setInterval(check, options.checkEveryMs ?? defaultCheckEveryMs).unref();
   }
