@@ -85,7 +85,7 @@ export async function openEngine({
   const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
-  const isolation = isolationDefaults(containers);
+  const isolation = await isolationDefaults(containers);
   const engine = upper.use(
     await createEngine({ database, images, network, launcher, directory, cgroup, isolation, clock, log: tell }),
   );
@@ -108,12 +108,12 @@ export async function openEngine({
 }
 
 /** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */
-function isolationDefaults({ usernsRemap, init }: ContainerDefaults): IsolationDefaults {
+async function isolationDefaults({ usernsRemap, init }: ContainerDefaults): Promise<IsolationDefaults> {
   return {
     facts: securityFacts(),
     idMappings: idMappingsOf(usernsRemap ?? 'default'),
     remapsAll: usernsRemap !== undefined,
-    initPath: join(import.meta.dirname, '..', 'build', 'bin', 'berth-init'),
+    initPath: await binary('berth-init'),
     init: init ?? false,
   };
 }

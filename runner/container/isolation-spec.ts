@@ -22,8 +22,8 @@ import { sharesNamespace, type IsolationConfig } from './isolation-config.ts';
 export interface IsolationContext {
   /** What the runner itself may. */
   readonly capabilities: readonly string[];
-  /** Host pids of the containers whose namespaces are joined. */
-  readonly joined: { readonly ipc?: number; readonly pid?: number };
+  /** Files of the namespaces of other containers that are joined. */
+  readonly joined: { readonly ipc?: string; readonly pid?: string; readonly user?: string };
   /** The directory of the host that is bound over /dev/shm; absent: the container has its own. */
   readonly sharedMemory?: string;
   /** For a user namespace of the container's own; absent: it has the host's. */
@@ -39,21 +39,16 @@ type Process = RuntimeSpec['process'];
 
 /** The namespaces of a container but for that of the network. */
 export function isolationNamespaces(config: IsolationConfig, context: IsolationContext): readonly RuntimeNamespace[] {
-  const { ipc, pid } = context.joined;
-  const joined = (type: 'ipc' | 'pid', of: number | undefined, mode: string): readonly RuntimeNamespace[] => {
-    if (of !== undefined) return [{ type, path: `/proc/${of}/ns/${type}` }];
-    return mode === 'host' ? [] : [{ type }];
-  };
-  const owner = ipc ?? pid;
-  const user: RuntimeNamespace =
-    owner === undefined ? { type: 'user' } : { type: 'user', path: `/proc/${owner}/ns/user` };
+  const { ipc, pid, user } = context.joined;
+  const own = (type: RuntimeNamespace['type'], path: string | undefined): RuntimeNamespace =>
+    path === undefined ? { type } : { type, path };
   return [
     { type: 'mount' },
-    ...joined('pid', pid, config.pidMode),
-    ...joined('ipc', ipc, config.ipcMode),
-    ...(config.utsMode === 'host' ? [] : [{ type: 'uts' } as const]),
-    ...(config.cgroupnsMode === 'host' ? [] : [{ type: 'cgroup' } as const]),
-    ...(context.idMappings === undefined ? [] : [user]),
+    ...(config.pidMode === 'host' ? [] : [own('pid', pid)]),
+    ...(config.ipcMode === 'host' ? [] : [own('ipc', ipc)]),
+    ...(config.utsMode === 'host' ? [] : [own('uts', undefined)]),
+    ...(config.cgroupnsMode === 'host' ? [] : [own('cgroup', undefined)]),
+    ...(context.idMappings === undefined ? [] : [own('user', user)]),
   ];
 }
 
@@ -123,7 +118,7 @@ export function isolationArgs(args: readonly string[], { initPath: init }: Isola
   return init === undefined ? args : [initPath, '--', ...args];
 }
 
-/** A container's mounts as its isolation wants them, and the init program. */
+/** The mounts that every container has, as its isolation wants them, and the init program. */
 export function isolationMounts(
   config: IsolationConfig,
   context: IsolationContext,
@@ -132,11 +127,17 @@ export function isolationMounts(
   const writable = config.privileged ? new Set(['/sys', '/sys/fs/cgroup']) : new Set<string>();
   const shaped = mounts.flatMap((mount): readonly RuntimeMount[] => {
     if (mount.destination === '/dev/shm') return sharedMemory(config, context, mount);
+    // The files that are made for the container are its root's.
+    if (mount.type === 'bind' && context.idMappings !== undefined) return [withMappedOwners(mount)];
     if (!writable.has(mount.destination)) return [mount];
     return [{ ...mount, options: mount.options.filter((option) => option !== 'ro') }];
   });
   const init = { destination: initPath, type: 'bind', source: context.initPath ?? '', options: ['bind', 'ro'] };
   return context.initPath === undefined ? shaped : [...shaped, init];
+}
+
+function withMappedOwners(mount: RuntimeMount): RuntimeMount {
+  return { ...mount, options: [...mount.options, 'idmap'] };
 }
 
 const kept = ['nosuid', 'noexec', 'nodev'];

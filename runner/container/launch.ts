@@ -5,6 +5,7 @@ import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { isolationContext } from './isolation.ts';
+import { joinedNamespaces } from './joined-namespaces.ts';
 import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { mountSharedMemory } from './shared-memory.ts';
@@ -26,7 +27,8 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   const paths = pathsOf(context, id);
   const image = context.images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
-  const isolation = isolationContext(context, record);
+  using joined = joinedNamespaces(context, config);
+  const isolation = isolationContext(context, record, joined);
   for (const limit of discardedLimits(config, context.cgroup.controllers)) {
     context.log(
       'warn',
@@ -44,7 +46,8 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   writeReadable(paths.hostname, `${config.hostname}\n`);
   writeReadable(paths.hosts, hostsFile(config.hostname, link.address));
   writeReadable(paths.resolvConf, resolvConf(hostResolvers(), context.network.gateway));
-  return context.launcher.launch({
+  // Awaited here: what is joined is held until then.
+  return await context.launcher.launch({
     containerId: id,
     spec: runtimeSpec(config, {
       containerId: id,

@@ -1,0 +1,90 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { BerthError } from '#shared/errors.ts';
+import type { EngineContext } from './engine-context.ts';
+import { modeContainer, type IsolationConfig } from './isolation-config.ts';
+import { isRemapped } from './isolation.ts';
+import type { StoredContainer } from './state.ts';
+
+/**
+ * Namespaces of other containers, as files. They are held open until the launch is over: a path by number alone could be
+ * another process's by then, even one of the host.
+ */
+export interface JoinedNamespaces extends Disposable {
+  readonly ipc?: string;
+  readonly pid?: string;
+  /** Theirs, when they have user namespaces. */
+  readonly user?: string;
+}
+
+/**
+ * @throws BerthError `container.namespace-shared` with dockerd's texts, when a container whose namespace is joined does
+ * not run or does not share it
+ */
+export function joinedNamespaces(context: EngineContext, config: IsolationConfig): JoinedNamespaces {
+  using opened = new DisposableStack();
+  const paths: { ipc?: string; pid?: string; user?: string } = {};
+  for (const [type, mode] of [
+    ['ipc', config.ipcMode],
+    ['pid', config.pidMode],
+  ] as const) {
+    const id = modeContainer(mode);
+    if (id === undefined) continue;
+    const owner = runningOwner(context, config, type, id);
+    paths[type] = openNamespace(opened, owner, type);
+    if (isRemapped(config, context.isolation)) paths.user = openNamespace(opened, owner, 'user');
+    verifyProcess(owner, type);
+  }
+  const held = opened.move();
+  return { ...paths, [Symbol.dispose]: () => held.dispose() };
+}
+
+type Joinable = 'ipc' | 'pid';
+
+function runningOwner(context: EngineContext, config: IsolationConfig, type: Joinable, id: string): StoredContainer {
+  const other = context.store.find(id);
+  if (other === undefined) throw cannotJoin(type, 'invalid', `No such container: ${id}`);
+  if (other.state === 'restarting') {
+    throw cannotJoin(type, 'conflict', `Container ${id} is restarting, wait until the container is running`);
+  }
+  if (other.state !== 'running') throw notRunning(type, id);
+  if (type === 'ipc' && other.config.ipcMode !== 'shareable') {
+    const hint = 'non-shareable IPC (hint: use IpcMode:shareable for the donor container)';
+    throw cannotJoin(type, 'invalid', `container ${id}: ${hint}`);
+  }
+  if (isRemapped(other.config, context.isolation) !== isRemapped(config, context.isolation)) {
+    throw cannotJoin(type, 'invalid', `container ${id} has another user namespace, give both the same UsernsMode`);
+  }
+  return other;
+}
+
+/** The path by which others open what is open here. */
+function openNamespace(opened: DisposableStack, { id, pid }: StoredContainer, type: Joinable | 'user'): string {
+  try {
+    const fd = opened.adopt(openSync(`/proc/${pid}/ns/${type}`, 'r'), closeSync);
+    return `/proc/${process.pid}/fd/${fd}`;
+  } catch {
+    throw notRunning(type === 'user' ? 'pid' : type, id); // it has just ended
+  }
+}
+
+/** Its cgroup tells that the process whose namespace was opened is still the container's. */
+function verifyProcess({ id, pid }: StoredContainer, type: Joinable): void {
+  let cgroups = '';
+  try {
+    cgroups = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+  } catch {
+    // ended: told below
+  }
+  if (!cgroups.includes(`/${id}`)) throw notRunning(type, id);
+}
+
+function notRunning(type: Joinable, id: string): BerthError {
+  return cannotJoin(type, 'conflict', `container ${id} is not running`);
+}
+
+function cannotJoin(type: Joinable, kind: 'conflict' | 'invalid', why: string): BerthError {
+  // With dockerd, that of PID is found while it makes the spec, where every fault is its own.
+  const told = type === 'pid' ? 'internal' : kind;
+  const text = `failed to join ${type.toUpperCase()} namespace: ${why}`;
+  return new BerthError(told, 'container.namespace-shared', text);
+}
