@@ -69,7 +69,7 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
     case 'oom-score':
       return to.u32(operation.value);
     case 'seccomp':
-      return to.string(operation.path);
+      return to.string(operation.path).u32(operation.flags);
     case 'join':
       return to.u32(operation.flag).string(operation.path);
     case 'id-maps':

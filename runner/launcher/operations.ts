@@ -44,8 +44,8 @@ export type HostOperation =
       readonly mac: readonly number[];
     }
   | { readonly kind: 'oom-score'; readonly value: number }
-  /** A file of `struct sock_filter`. */
-  | { readonly kind: 'seccomp'; readonly path: string }
+  /** A file of `struct sock_filter`, and SECCOMP_FILTER_FLAG_* bits. */
+  | { readonly kind: 'seccomp'; readonly path: string; readonly flags: number }
   /** Capability sets as bit masks; inheritable and ambient are always empty. */
   | {
       readonly kind: 'security';

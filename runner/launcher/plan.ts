@@ -7,6 +7,7 @@ import { capabilityNumbers, deviceTypeBits, propagationFlags, rlimitNumbers } fr
 import { parseMountOptions } from './mount-options.ts';
 import { namespaceOperations, namespaceOrigin, sysctlNamespaceFlag } from './namespaces.ts';
 import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
+import { seccompFlags } from './seccomp-table.ts';
 
 /** What the plan needs to know about the host. */
 export interface PlanOptions {
@@ -160,9 +161,7 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
     ...(spec.process.oomScoreAdj === undefined
       ? []
       : [{ kind: 'oom-score', value: spec.process.oomScoreAdj } satisfies HostOperation]),
-    ...(options.seccompProgram === undefined
-      ? []
-      : [{ kind: 'seccomp', path: options.seccompProgram } satisfies HostOperation]),
+    ...seccomp(spec, options),
     {
       kind: 'security',
       bounding: capabilityMask(capabilities.bounding),
@@ -190,6 +189,11 @@ function rootPropagation({ linux }: RuntimeSpec): number {
 function deviceControl({ linux }: RuntimeSpec): HostOperation[] {
   const program = deviceProgram(linux.resources.devices ?? [{ allow: true }]);
   return program === undefined ? [] : [{ kind: 'device-program', program }];
+}
+
+function seccomp({ linux }: RuntimeSpec, { seccompProgram }: PlanOptions): HostOperation[] {
+  if (linux.seccomp === undefined || seccompProgram === undefined) return [];
+  return [{ kind: 'seccomp', path: seccompProgram, flags: seccompFlags(linux.seccomp) }];
 }
 
 function appArmor({ process }: RuntimeSpec): HostOperation[] {

@@ -1,4 +1,4 @@
-import type { SeccompAction, SeccompProfile } from '#shared/oci/runtime-spec.ts';
+import type { SeccompAction, SeccompFlag, SeccompProfile } from '#shared/oci/runtime-spec.ts';
 import { BerthError } from '#shared/errors.ts';
 import { WireWriter } from './wire.ts';
 
@@ -30,7 +30,36 @@ const EPERM = 1;
 type Rule = SeccompProfile['syscalls'][number];
 type Argument = NonNullable<Rule['args']>[number];
 
+/** SECCOMP_FILTER_FLAG_* of <linux/seccomp.h>. */
+const flagBits: Record<SeccompFlag, number> = {
+  SECCOMP_FILTER_FLAG_TSYNC: 0, // there is one thread
+  SECCOMP_FILTER_FLAG_LOG: 2,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+};
+
+/** How the program is to be installed. */
+export function seccompFlags({ flags = [] }: SeccompProfile): number {
+  let bits = 0;
+  for (const flag of flags) {
+    if (!(flag in flagBits)) throw invalid(`unknown flag "${flag}"`);
+    bits |= flagBits[flag];
+  }
+  return bits;
+}
+
+function invalid(what: string): BerthError {
+  return new BerthError('invalid', 'seccomp.invalid', `compile seccomp profile: ${what}`);
+}
+
+/** JSON keeps numbers beyond 2^53 as the nearest that it can; 2^64-1, which means all bits, becomes 2^64. */
+function operand(value: number | bigint): bigint {
+  if (typeof value === 'bigint') return value;
+  if (!Number.isInteger(value) || value < 0 || value > 2 ** 64) throw invalid(`${value} is no 64-bit number`);
+  return value === 2 ** 64 ? 2n ** 64n - 1n : BigInt(value);
+}
+
 function actionNumber(action: SeccompAction, value: number | undefined): number {
+  if (!(action in actions)) throw invalid(`unknown action "${action}"`);
   const takesValue = action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE';
   return actions[action] + (takesValue ? (value ?? EPERM) & 0xffff : 0);
 }
@@ -38,7 +67,7 @@ function actionNumber(action: SeccompAction, value: number | undefined): number 
 function comparison(operator: string): number {
   const number = comparisons.get(operator);
   if (number !== undefined) return number;
-  throw new BerthError('invalid', 'seccomp.invalid', `compile seccomp profile: unknown comparison "${operator}"`);
+  throw invalid(`unknown comparison "${operator}"`);
 }
 
 /**
@@ -63,8 +92,8 @@ export function encodeSeccompTable(profile: SeccompProfile): Buffer {
     for (const { index, op, value, valueTwo } of args) {
       to.u32(index)
         .u32(comparison(op))
-        .u64(value)
-        .u64(valueTwo ?? 0);
+        .u64(operand(value))
+        .u64(operand(valueTwo ?? 0));
     }
   }
   return to.finish();

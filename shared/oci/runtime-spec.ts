@@ -130,9 +130,13 @@ export type SeccompAction =
   | 'SCMP_ACT_KILL_PROCESS'
   | 'SCMP_ACT_TRACE';
 
+export type SeccompFlag = 'SECCOMP_FILTER_FLAG_TSYNC' | 'SECCOMP_FILTER_FLAG_LOG' | 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';
+
 export interface SeccompProfile {
   readonly defaultAction: SeccompAction;
   readonly defaultErrnoRet?: number;
+  /** seccomp(2) flags that change what happens: all but TSYNC, which a process that is alone does not need. */
+  readonly flags?: readonly SeccompFlag[];
   /** Empty: the host's own. */
   readonly architectures: readonly string[];
   readonly syscalls: readonly {
@@ -141,7 +145,10 @@ export interface SeccompProfile {
     readonly errnoRet?: number;
     readonly args?: readonly {
       readonly index: number;
-      /** 64 bits; a bigint beyond what a number holds exactly. */
+      /**
+       * The operand, up to 2^64-1, a bigint beyond what a number holds exactly; of SCMP_CMP_MASKED_EQ the mask, and
+       * `valueTwo` what remains.
+       */
       readonly value: number | bigint;
       readonly valueTwo?: number | bigint;
       readonly op: string;

@@ -196,7 +196,8 @@ static int execute(struct progress *progress, const struct exec_operation *exec,
     umask(exec->umask);
     send_report(progress->child->sync, &about, -1);
     if (progress->apparmor >= 0 && change_profile(progress, report) < 0) return -1;
-    if (identity_assume(&progress->identity, &restrictions->security, &filter, report) < 0) return -1;
+    if (identity_assume(&progress->identity, &restrictions->security, &filter, restrictions->filter_flags,
+                        report) < 0) return -1;
     /* A change of user resets it. Without its shim a container has no log and no end: it must not go on. */
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     int error = find_and_exec(&object);

@@ -15,6 +15,7 @@ struct restrictions {
     struct security_operation security;
     struct sock_filter filter[MAX_FILTER];
     unsigned short filter_length;
+    uint32_t filter_flags; /* SECCOMP_FILTER_FLAG_* */
     const char *apparmor; /* profile, or NULL */
 };
 

@@ -87,6 +87,9 @@ static void decode_host(struct reader *r, struct operation *o) {
     case OP_OOM_SCORE: o->number = get_u32(r); break;
     case OP_LINK: get_link(r, &o->link); break;
     case OP_SECCOMP:
+        o->path.path = next_string(r);
+        o->path.flag = get_u32(r);
+        break;
     case OP_APPARMOR: o->path.path = next_string(r); break;
     case OP_JOIN:
         o->join.kind = get_u32(r);

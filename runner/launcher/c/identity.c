@@ -191,9 +191,9 @@ static int set_capabilities(uint64_t permitted, uint64_t effective) {
     return (int)syscall(SYS_capset, &header, data);
 }
 
-static int install(const struct sock_fprog *filter, struct report *report) {
+static int install(const struct sock_fprog *filter, uint32_t flags, struct report *report) {
     if (!filter->len) return 0;
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter) < 0)
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, filter) < 0)
         return fail(report, errno, "install seccomp program of", "the container");
     return 0;
 }
@@ -204,19 +204,19 @@ static int install(const struct sock_fprog *filter, struct report *report) {
  * A user other than root loses all capabilities at execve, as the kernel rules; KEEPCAPS spans the setresuid only.
  */
 int identity_assume(const struct identity *identity, const struct security_operation *security,
-                    const struct sock_fprog *filter, struct report *report) {
+                    const struct sock_fprog *filter, uint32_t filter_flags, struct report *report) {
+    uint64_t own;
+    if (own_capabilities(&own) < 0) return fail(report, errno, "read", "capabilities");
     if (drop_bounding(security->bounding) < 0) return fail(report, errno, "drop", "bounding capabilities");
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return fail(report, errno, "keep", "capabilities");
-    if (!security->no_new_privileges && install(filter, report) < 0) return -1;
+    if (!security->no_new_privileges && install(filter, filter_flags, report) < 0) return -1;
     if (setgroups(identity->group_count, identity->groups) < 0) return fail(report, errno, "set", "groups");
     if (setresgid(identity->gid, identity->gid, identity->gid) < 0) return fail(report, errno, "set", "group");
     if (setresuid(identity->uid, identity->uid, identity->uid) < 0) return fail(report, errno, "set", "user");
     if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) return fail(report, errno, "reset", "keep capabilities");
-    uint64_t own;
-    if (own_capabilities(&own) < 0) return fail(report, errno, "read", "capabilities");
     uint64_t effective = identity->uid == 0 ? security->effective : 0;
     if (set_capabilities(security->permitted & own, effective & own) < 0) return fail(report, errno, "set", "capabilities");
     if (!security->no_new_privileges) return 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail(report, errno, "set", "no-new-privileges");
-    return install(filter, report);
+    return install(filter, filter_flags, report);
 }

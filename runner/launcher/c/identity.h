@@ -22,6 +22,6 @@ int identity_find(int root, const struct user_operation *user, struct identity *
 
 /* Becomes `identity` with no more than `security` and under `filter`; the last step before execve. */
 int identity_assume(const struct identity *identity, const struct security_operation *security,
-                    const struct sock_fprog *filter, struct report *report);
+                    const struct sock_fprog *filter, uint32_t filter_flags, struct report *report);
 
 #endif

@@ -91,7 +91,9 @@ static int perform_host(struct launch *launch, const struct operation *o, struct
         launch->oom_score = (int32_t)o->number;
         launch->set_oom_score = true;
         return 0;
-    case OP_SECCOMP: return load_filter(&launch->restrictions, o->path.path, report);
+    case OP_SECCOMP:
+        launch->restrictions.filter_flags = o->path.flag;
+        return load_filter(&launch->restrictions, o->path.path, report);
     case OP_SECURITY: launch->restrictions.security = o->security; return 0;
     case OP_RLIMIT:
         if (launch->restrictions.rlimit_count == MAX_RLIMITS) return fail(report, E2BIG, "set", "resource limits");
