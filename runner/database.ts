@@ -32,6 +32,30 @@ const migrations = [
   create table task_outcomes (task_id text primary key, status text) strict;
   create table outbox (seq integer primary key autoincrement, batch text not null) strict;
   `,
+  // Networks that somebody made, an address lease a network, and host ports by address. Leases from before are those of
+  // the default network, whose id the network's room puts in when it starts.
+  `
+  create table networks (
+    id text primary key, name text not null unique, state text not null, record text not null,
+    created_at_ms integer not null
+  ) strict;
+  create table network_leases (
+    network_id text not null, container_id text not null, address integer not null, mac text not null,
+    interface text not null, primary key (network_id, container_id), unique (network_id, address)
+  ) strict;
+  insert into network_leases (network_id, container_id, address, mac, interface)
+    select 'bridge', container_id, address, '', 'eth0' from address_leases;
+  drop table address_leases;
+  create table bound_ports (
+    protocol text not null, host_address text not null, host_port integer not null, container_port integer not null,
+    publish_group text not null, container_id text not null,
+    primary key (protocol, host_address, host_port, container_port, container_id)
+  ) strict;
+  insert into bound_ports (protocol, host_address, host_port, container_port, publish_group, container_id)
+    select protocol, '0.0.0.0', host_port, 0, publish_group, container_id from port_reservations;
+  drop table port_reservations;
+  alter table bound_ports rename to port_reservations;
+  `,
 ];
 
 /**

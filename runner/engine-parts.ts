@@ -13,7 +13,11 @@ import type { ImageStore } from './image/store.ts';
 import { createLauncher } from './launcher/client.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createNetwork, removeNetwork } from './network/bridge-network.ts';
+import type { ContainerDns } from './network/names/question-desk.ts';
+import { isNdots } from './network/names/resolv-conf.ts';
+import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
+import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
 import { securityFacts } from './os/security-facts.ts';
 import { idMappingsOf } from './os/subordinate-ids.ts';
@@ -82,13 +86,32 @@ export async function openEngine({
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const network = upper.use(await createNetwork({ database, launcher, instance, onWarning: (text) => log.warn(text) }));
+  const nft = upper.use(new NftSession());
+  const network = upper.use(
+    await createNetwork({ database, launcher, nft, instance, clock, onWarning: (text) => log.warn(text) }),
+  );
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
   const isolation = await isolationDefaults(containers);
-  const engine = upper.use(
-    await createEngine({ database, images, network, launcher, directory, cgroup, isolation, clock, log: tell }),
+  const running: { engine?: Engine } = {}; // questions come once there are containers
+  const resolver = upper.use(
+    new Resolver({ instance, nft, dnsOf: (id) => dnsOf(running.engine, id), onWarning: (text) => log.warn(text) }),
   );
+  const engine = upper.use(
+    await createEngine({
+      database,
+      images,
+      network,
+      resolver,
+      launcher,
+      directory,
+      cgroup,
+      isolation,
+      clock,
+      log: tell,
+    }),
+  );
+  running.engine = engine;
   const base = lower.move();
   const top = upper.move();
   const dispose = async (): Promise<void> => {
@@ -99,12 +122,18 @@ export async function openEngine({
     ...{ instance, cgroup, images, network, engine, directory, isolation },
     async removeTraces() {
       await top.disposeAsync();
-      await removeNetwork({ launcher, instance });
+      await removeNetwork({ launcher, instance, database });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);
     },
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** What a container asks in place of the host's resolvers. */
+function dnsOf(engine: Engine | undefined, containerId: string): ContainerDns | undefined {
+  const config = engine?.find(containerId)?.config;
+  return config && { servers: config.dns, hasDots: config.dnsOptions.some(isNdots) };
 }
 
 /** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */

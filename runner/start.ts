@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { BerthError } from '#shared/errors.ts';
 import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
@@ -7,7 +6,6 @@ import { instanceId } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
 import { openEngine, type ContainerDefaults } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
-import { instanceNames } from './network/rules.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
 
@@ -55,12 +53,11 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
     now: clock(),
   });
-  const bridge = instanceNames(instance).bridge;
   const host = {
     view,
     engine,
     images,
-    network: { id: networkId(instance), bridge, gateway: network.gateway, subnet: network.subnet },
+    network,
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
     isolation: {
@@ -90,11 +87,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
-}
-
-/** What the Docker API calls the bridge by. */
-function networkId(instance: string): string {
-  return createHash('sha256').update(`bridge ${instance}`).digest('hex');
 }
 
 async function joinedIdentity(dataRoot: string): Promise<Identity> {

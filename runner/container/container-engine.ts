@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
+import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
+import { connectContainer, disconnectContainer } from './connecting.ts';
 import type { ContainerControl } from './control.ts';
 import {
   endUnhealthy,
@@ -19,10 +21,12 @@ import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts'
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
-import { namespaceOwners } from './isolation-config.ts';
+import { namespaceOwners } from './joined-namespaces.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import { readLogs } from './logs.ts';
+import type { EndpointConfig } from './network-config.ts';
+import { networkNames } from './network-names.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { Publisher } from './publisher.ts';
@@ -60,7 +64,13 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   constructor(context: EngineContext, database: DatabaseSync) {
     this.#context = context;
     this.#database = database;
-    this.#publisher = new Publisher(context.network, () => publishedEndpoints(context.store.list()), context.log);
+    this.#publisher = new Publisher({
+      network: context.network,
+      endpoints: () => publishedEndpoints(context.store.list()),
+      names: () => networkNames(context.network.list(), context.store.list()),
+      ...(context.resolver === undefined ? {} : { resolver: context.resolver }),
+      log: context.log,
+    });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     this.#records = context.store.onChange((id) => {
@@ -215,8 +225,35 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   rename(id: string, name: string): Promise<void> {
-    // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
-    return this.#queue.run(id, async () => this.#context.store.rename(id, name));
+    return this.#queue.run(id, async () => {
+      this.#context.store.rename(id, name);
+      await this.#publisher.request();
+    });
+  }
+
+  async createNetwork(request: NetworkRequest): Promise<BridgeNetworkRecord> {
+    const network = await this.#context.network.create(request);
+    await this.#publisher.request();
+    return network;
+  }
+
+  async removeNetwork(id: string): Promise<void> {
+    await this.#context.network.remove(id);
+    await this.#publisher.request();
+  }
+
+  connect(id: string, endpoint: EndpointConfig): Promise<void> {
+    return this.#queue.run(id, async () => {
+      await connectContainer(this.#context, id, endpoint);
+      await this.#publisher.request();
+    });
+  }
+
+  disconnect(id: string, networkId: string): Promise<void> {
+    return this.#queue.run(id, async () => {
+      await disconnectContainer(this.#context, id, networkId);
+      await this.#publisher.request();
+    });
   }
 
   restart(id: string, options: StopOptions = {}): Promise<void> {

@@ -1,4 +1,6 @@
+import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import type { ExecSession } from '../launcher/launcher.ts';
+import type { EndpointConfig } from './network-config.ts';
 
 /** What only a person at a terminal, or the Docker API, asks of the container engine. */
 export interface ContainerControl {
@@ -13,6 +15,18 @@ export interface ContainerControl {
   rename(id: string, name: string): Promise<void>;
   /** Stops it when it runs, then starts it. */
   restart(id: string, options?: { signal?: string; timeoutMs?: number }): Promise<void>;
+  /** Makes a network, and what answers names on it; see `Network.create`. */
+  createNetwork(request: NetworkRequest): Promise<BridgeNetworkRecord>;
+  /** Takes a network away; see `Network.remove`. */
+  removeNetwork(id: string): Promise<void>;
+  /**
+   * Puts a container on one more network: at once when it runs, else from its next start on.
+   *
+   * @throws BerthError `network.already-connected`, and what `Network.lease` throws
+   */
+  connect(id: string, endpoint: EndpointConfig): Promise<void>;
+  /** Takes a container off a network, by the network's id. @throws BerthError `network.not-connected` */
+  disconnect(id: string, networkId: string): Promise<void>;
   /** The size of its terminal. @throws BerthError `container.not-running` */
   resize(id: string, size: { columns: number; rows: number }): Promise<void>;
 }

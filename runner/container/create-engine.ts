@@ -12,14 +12,16 @@ import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
+import type { Clock, EngineLog, NameSink } from './engine-context.ts';
 import type { IsolationDefaults } from './isolation.ts';
-import type { Clock, EngineLog } from './engine-context.ts';
 import { ContainerStore } from './state.ts';
 
 export interface EngineOptions {
   readonly database: DatabaseSync;
   readonly images: ImageStore;
   readonly network: Network;
+  /** Answers names on user-defined networks; absent: nobody does. */
+  readonly resolver?: NameSink;
   readonly launcher: Launcher;
   /** The data root's `containers` directory; made when it is not there. */
   readonly directory: string;

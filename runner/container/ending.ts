@@ -6,7 +6,7 @@ import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import { signalNumber, stopSignalNumber } from './signals.ts';
-import type { StoredContainer } from './state.ts';
+import { noNetworks, type StoredContainer } from './state.ts';
 
 export interface StopOptions {
   readonly signal?: string;
@@ -31,7 +31,7 @@ export async function stopContainer(
     options.signal === undefined ? stopSignalNumber(record.config.stopSignal) : signalNumber(options.signal);
   if (record.state === 'restarting') {
     await network.release(id);
-    store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, address: undefined });
+    store.update(id, { desired: 'stopped', state: 'exited', restartAtMs: undefined, ...noNetworks });
     return;
   }
   if (record.desired !== 'stopped') store.update(id, { desired: 'stopped' });

@@ -24,6 +24,7 @@ const running: StoredContainer = {
   health: 'none',
   pid: 1,
   address: '10.0.0.2',
+  published: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }],
   exitCode: undefined,
   oomKilled: false,
   error: '',
@@ -49,7 +50,7 @@ test.each<[string, Partial<StoredContainer>]>([
   ['a pause before a restart', { state: 'restarting' }],
   ['a stop under way', { desired: 'stopped' }],
   ['no address', { address: undefined }],
-  ['no ports', { config: { ...config, ports: [] } }],
+  ['no ports', { published: [] }],
 ])('%s keeps it unpublished', (_, change) => {
   expect(publishedEndpoints([{ ...running, ...change }])).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher, Shim } from '../launcher/launcher.ts';
+import type { NetworkNames } from '../network/name-table.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
@@ -21,11 +22,18 @@ export interface LiveContainer {
   health: HealthMonitor | undefined;
 }
 
+/** Takes the complete table of names, whenever it has changed. */
+export interface NameSink {
+  update(networks: readonly NetworkNames[]): Promise<void>;
+}
+
 /** What the engine's operations work with. */
 export interface EngineContext {
   readonly store: ContainerStore;
   readonly images: ImageStore;
   readonly network: Network;
+  /** Answers names on user-defined networks; absent: nobody does. */
+  readonly resolver?: NameSink;
   readonly launcher: Launcher;
   /** The data root's `containers` directory. */
   readonly directory: string;

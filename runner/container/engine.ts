@@ -1,5 +1,6 @@
 import type { HealthState } from '#shared/model/task.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
+import type { BoundPort, NetworkLink } from '../network/network.ts';
 import type { ContainerConfig } from './config.ts';
 
 /**
@@ -17,7 +18,12 @@ export interface ContainerRecord {
   readonly health: HealthState;
   /** Host pid of its first process, 0 when none. */
   readonly pid: number;
+  /** On the first of its networks, while it runs. */
   readonly address: string | undefined;
+  /** Its place on each of its networks while it runs; absent: none. */
+  readonly links?: readonly NetworkLink[];
+  /** Where its ports are published while it runs; absent: nowhere. */
+  readonly published?: readonly BoundPort[];
   readonly exitCode: number | undefined;
   readonly oomKilled: boolean;
   /** Why the last start or run failed; empty when it did not. */

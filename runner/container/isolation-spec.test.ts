@@ -22,6 +22,7 @@ function spec(change: Partial<ContainerConfig>, isolation: Partial<IsolationCont
     controllers: [],
     architecture: 'amd64',
     kernel: '6.1.0',
+    networkNamespaces: [{ type: 'network' as const }],
     hostMaskedPaths: [],
     isolation: { ...plain, ...isolation },
   });

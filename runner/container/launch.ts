@@ -1,20 +1,17 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { BerthError } from '#shared/errors.ts';
 import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { isolationContext } from './isolation.ts';
+import { joinNetworks } from './join-networks.ts';
 import { joinedNamespaces } from './joined-namespaces.ts';
-import { hostsFile, resolvConf } from './network-files.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { mountSharedMemory } from './shared-memory.ts';
 import { discardedLimits, runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
 const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
-
-const hostResolvConf = '/etc/resolv.conf';
 
 /**
  * Gets a container what it needs (host ports, an address, its files) and starts its process. What a failure leaves is
@@ -40,49 +37,33 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
   if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
-  if (config.ports.length > 0) await context.network.reserve(id, config.publishGroup, config.ports);
-  const link = await context.network.lease(id);
-  context.store.update(id, { address: link.address });
-  writeReadable(paths.hostname, `${config.hostname}\n`);
-  writeReadable(paths.hosts, hostsFile(config.hostname, link.address));
-  writeReadable(paths.resolvConf, resolvConf(hostResolvers(), context.network.gateway));
+  const { links, namespaces, files, environment } = await joinNetworks(context, record);
   // Awaited here: what is joined is held until then.
   return await context.launcher.launch({
     containerId: id,
-    spec: runtimeSpec(config, {
-      containerId: id,
-      files: paths,
-      cgroupsPath: `${context.cgroup.path}/${id}`,
-      controllers: context.cgroup.controllers,
-      architecture: context.architecture,
-      kernel: context.kernel,
-      hostMaskedPaths: context.hostMaskedPaths,
-      isolation,
-    }),
+    spec: runtimeSpec(
+      { ...config, environment: [...environment, ...config.environment] },
+      {
+        containerId: id,
+        files,
+        networkNamespaces: joined.network === undefined ? namespaces : [{ type: 'network', path: joined.network }],
+        cgroupsPath: `${context.cgroup.path}/${id}`,
+        controllers: context.cgroup.controllers,
+        architecture: context.architecture,
+        kernel: context.kernel,
+        hostMaskedPaths: context.hostMaskedPaths,
+        isolation,
+      },
+    ),
     root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },
     user: config.user,
     additionalGroups: config.additionalGroups,
-    links: [link],
+    links,
     stateDirectory: paths.state,
     stdin: config.stdin,
     log,
     attachments: context.attachments.count(id),
   });
-}
-
-/** Not synced: each start writes these files anew, and nothing reads them before it has. */
-function writeReadable(path: string, text: string): void {
-  writeFileSync(path, text);
-  chmodSync(path, 0o644); // whatever the umask
-}
-
-/** The host's /etc/resolv.conf, empty when it has none. */
-function hostResolvers(): string {
-  try {
-    return readFileSync(hostResolvConf, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 export function unknownImage(reference: string): BerthError {

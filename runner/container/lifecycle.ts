@@ -6,7 +6,7 @@ import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from
 import { launchContainer, startFailureExitCode } from './launch.ts';
 import { decideRestart } from './restart.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
-import type { StoredContainer } from './state.ts';
+import { noNetworks, type StoredContainer } from './state.ts';
 
 /*
  * Start and end of a run. Invariants: every function here is called from the container's own operation queue; a record
@@ -148,7 +148,7 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
     store.update(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
   } else {
     await attempt(context, id, () => network.release(id));
-    store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, address: undefined });
+    store.update(id, { ...ended, state: 'exited', restartAtMs: undefined, ...noNetworks });
   }
   await disconnect(context, id);
 }

@@ -20,11 +20,11 @@ function slowNetwork() {
 test('requests during a publication become one, with the newest set', async () => {
   const { published, gates, network } = slowNetwork();
   let endpoints = [endpoint('a')];
-  await using publisher = new Publisher(
+  await using publisher = new Publisher({
     network,
-    () => endpoints,
-    () => undefined,
-  );
+    endpoints: () => endpoints,
+    log: () => undefined,
+  });
   const first = publisher.request();
   endpoints = [endpoint('b')];
   const second = publisher.request();
@@ -42,11 +42,11 @@ test('requests during a publication become one, with the newest set', async () =
 test('a failure is told and tried again until it succeeds', async () => {
   const { published, gates, network } = slowNetwork();
   const told = Promise.withResolvers<string>();
-  await using publisher = new Publisher(
+  await using publisher = new Publisher({
     network,
-    () => [endpoint('a')],
-    (_, message) => told.resolve(message),
-  );
+    endpoints: () => [endpoint('a')],
+    log: (_, message) => told.resolve(message),
+  });
   const first = publisher.request();
   gates[0]?.reject(new Error('nft is away'));
   await first;

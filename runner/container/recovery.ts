@@ -5,6 +5,7 @@ import { errorText } from '#shared/errors.ts';
 import { childCgroups, removeCgroup } from '../os/cgroup.ts';
 import { removeTree } from '../os/files.ts';
 import { removeContainer } from './ending.ts';
+import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
 import { returnsWithRunner } from './restart.ts';
@@ -90,8 +91,7 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
     await settleRun(context, record.id, await lostRun(context, record.id, why));
     return 'nothing';
   }
-  const link = await context.network.lease(record.id);
-  context.store.update(record.id, { address: link.address });
+  await adoptNetworks(context, record, shim.pid);
   recordRunning(context, record, shim, record.startedAtMs ?? context.clock(), watcher);
   return record.desired === 'stopped' ? 'stop' : 'nothing';
 }
@@ -115,7 +115,7 @@ async function killShim(context: EngineContext, id: string): Promise<void> {
 /** Ids of which there is a directory, a cgroup or a lease, but no record. */
 async function strays({ store, directory, cgroup }: EngineContext, database: DatabaseSync): Promise<Set<string>> {
   const leases = database
-    .prepare('select container_id from address_leases union select container_id from port_reservations')
+    .prepare('select container_id from network_leases union select container_id from port_reservations')
     .all();
   const names = [
     ...(await readdir(directory)),

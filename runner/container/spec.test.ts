@@ -22,6 +22,7 @@ const config = containerConfig.parse({
 const context: SpecContext = {
   containerId: 'a'.repeat(64),
   files: { hostname: '/c/hostname', hosts: '/c/hosts', resolvConf: '/c/resolv.conf' },
+  networkNamespaces: [{ type: 'network' }],
   cgroupsPath: `/berth-x/${'a'.repeat(64)}`,
   controllers: ['memory', 'pids'],
   architecture: 'amd64',

@@ -1,4 +1,4 @@
-import type { RuntimeMount, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import type { RuntimeMount, RuntimeNamespace, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultMounts } from '../security/mounts.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import type { ContainerConfig } from './config.ts';
@@ -18,6 +18,8 @@ export interface SpecContext {
   readonly containerId: string;
   /** The files that are bound over /etc/hostname, /etc/hosts and /etc/resolv.conf. */
   readonly files: { readonly hostname: string; readonly hosts: string; readonly resolvConf: string };
+  /** The container's own network namespace, or whose it joins; empty: the host's. */
+  readonly networkNamespaces: readonly RuntimeNamespace[];
   /** Path in the cgroup hierarchy, from its root (`/berth-1a2b3c4d/<id>`). */
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
@@ -40,7 +42,7 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
   const { isolation } = context;
   const process = isolationProcess(config, isolation);
   const seccomp = isolationSeccomp(config, context, process.capabilities.bounding);
-  const namespaces = [...isolationNamespaces(config, isolation), { type: 'network' } as const];
+  const namespaces = [...isolationNamespaces(config, isolation), ...context.networkNamespaces];
   const mounts = [...defaultMounts(config.shmBytes), ...fileMounts(context.files, config.readonlyRootfs)];
   return {
     ociVersion: '1.2.0',
@@ -55,6 +57,7 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     },
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
+    ...(config.domainname === '' ? {} : { domainname: config.domainname }),
     mounts: isolationMounts(config, isolation, mounts),
     annotations: {},
     linux: {

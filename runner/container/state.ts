@@ -16,11 +16,15 @@ export interface StoredContainer extends ContainerRecord {
 
 export type ContainerChange = Partial<Omit<StoredContainer, 'id' | 'config' | 'createdAtMs' | 'backoffMs'>>;
 
+/** What a container has on networks while it does not run. */
+export const noNetworks = { address: undefined, links: [], published: [] } as const;
+
 export type ContainerListener = (id: string, record: ContainerRecord | undefined) => void;
 
 /**
  * The containers of one host. Reads are from memory; every change is in runner.db, on disk, before the memory shows it
- * and before a listener hears of it. `address` alone is not stored here: its lease is the network's.
+ * and before a listener hears of it. `address`, `links` and `published` alone are not stored here: leases and ports are
+ * the network's.
  */
 export class ContainerStore {
   readonly #records = new Map<string, StoredContainer>();
@@ -90,11 +94,20 @@ export class ContainerStore {
   update(id: string, change: ContainerChange): StoredContainer {
     const before = this.require(id);
     const record = withBackoff({ ...before, ...change });
-    const { address: _, ...stored } = change;
+    const { address: _address, links: _links, published: _published, ...stored } = change;
     if (Object.keys(stored).length > 0) this.#update.run(toColumns(record));
     this.#remember(record);
     this.#tell(id, record);
     return record;
+  }
+
+  /** Changes what the container is made of. @throws BerthError `container.unknown` */
+  configure(id: string, change: Partial<Omit<ContainerConfig, 'name'>>): void {
+    const before = this.require(id);
+    const config = containerConfig.parse({ ...before.config, ...change });
+    this.#rename.run({ id, name: config.name, config: JSON.stringify(config) });
+    this.#remember({ ...before, config });
+    this.#tell(id, this.require(id));
   }
 
   /** @throws BerthError `container.unknown`, `container.name-taken` */

@@ -1,17 +1,18 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
-import { BerthError, isBerthError } from '#shared/errors.ts';
-import type { PublishedPort } from '#shared/model/service.ts';
+import { isBerthError } from '#shared/errors.ts';
 import { json, type Answer } from './answer.ts';
-import { jsonBody, option, type ApiRequest } from './api-request.ts';
+import { atLeast, jsonBody, option, type ApiRequest } from './api-request.ts';
+import { requireLinks } from './container-links.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
 import { checkFields } from './translate/check-fields.ts';
-import { containerConfigOf } from './translate/container-config.ts';
+import { containerConfigOf, type CreateContext } from './translate/container-config.ts';
 import { isolationWarnings } from './translate/create/isolation.ts';
+import { checkNetworkConflicts } from './translate/create/network-conflicts.ts';
+import { placementOf } from './translate/create/network-endpoints.ts';
 import { discardWarnings } from './translate/create/resources.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
-import { wantedPorts, type WantedPort } from './translate/create/published-ports.ts';
+import { wantedPorts } from './translate/create/published-ports.ts';
 
 /** POST /containers/create */
 export async function createContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
@@ -20,24 +21,25 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   checkName(name);
   const { HostConfig: hostConfig, NetworkingConfig: _, ...config } = body;
   checkFields(config, hostConfig ?? {});
-  checkNetworks(body);
+  checkNetworkConflicts(config, hostConfig ?? {});
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
-  const ports = await Promise.all(wantedPorts(hostConfig ?? {}, exposed).map(chosenPort));
-  const wanted = containerConfigOf(body, {
-    name,
-    publishGroup: randomUUID(),
-    image,
-    ports,
-    isolation: context.isolation,
-  });
+  const networking = networkingOf(context, request, body, exposed);
+  const legacyLinks = requireLinks(context, hostConfig ?? {});
+  const { isolation } = context;
+  const wanted = {
+    ...containerConfigOf(body, { name, publishGroup: randomUUID(), image, networking, isolation }),
+    legacyLinks,
+  };
   const controllers = context.view().facts.controllers;
+  const warnings = [
+    ...discardWarnings(wanted, controllers),
+    ...isolationWarnings(hostConfig ?? {}),
+    ...portWarnings(body),
+  ];
   try {
     const { id } = await context.engine.create(wanted);
-    return json(
-      { Id: id, Warnings: [...discardWarnings(wanted, controllers), ...isolationWarnings(hostConfig ?? {})] },
-      201,
-    );
+    return json({ Id: id, Warnings: warnings }, 201);
   } catch (error) {
     const holder = context.engine.find(name);
     if (isBerthError(error) && error.code === 'container.name-taken' && holder !== undefined) {
@@ -47,25 +49,32 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   }
 }
 
-function checkNetworks({ NetworkingConfig: networking }: CreateBody): void {
-  for (const name of Object.keys(networking?.EndpointsConfig ?? {})) {
-    if (name === 'default' || name === 'bridge') continue;
-    throw new BerthError('not-found', 'docker.no-network', `network ${name.slice(0, 80)} not found`);
-  }
+/**
+ * Where the container is to be, and what it publishes: in a namespace that it shares, nothing.
+ *
+ * @throws BerthError `docker.network-conflict`, `docker.endpoint-invalid`, `docker.port-invalid`
+ */
+function networkingOf(
+  context: DockerApiContext,
+  request: ApiRequest,
+  body: CreateBody,
+  exposed: readonly string[],
+): CreateContext['networking'] {
+  const placement = placementOf(body, {
+    networks: context.network,
+    findContainer: (reference) => context.engine.find(reference),
+    hostName: context.view().facts.hostname,
+    allowsSeveral: atLeast(request, '1.44'),
+  });
+  const ports = wantedPorts(body.HostConfig ?? {}, exposed);
+  return { ...placement, ports: placement.networkNamespace.kind === 'own' ? [...ports] : [] };
 }
 
-/** A port that is free now; the reservation at the start is what decides. */
-async function chosenPort({ protocol, containerPort, hostPort }: WantedPort): Promise<PublishedPort> {
-  if (hostPort !== undefined) return { protocol, containerPort, hostPort };
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, () => resolve());
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new TypeError('a listening server has an address');
-  return { protocol, containerPort, hostPort: address.port };
+/** dockerd's warning for ports that nothing will publish. */
+function portWarnings({ HostConfig: host }: CreateBody): readonly string[] {
+  const publishes = host?.PublishAllPorts === true || Object.keys(host?.PortBindings ?? {}).length > 0;
+  if (host?.NetworkMode !== 'host' || !publishes) return [];
+  return ['Published ports are discarded when using host network mode'];
 }
 
 const qualities = [

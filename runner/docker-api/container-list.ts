@@ -16,6 +16,10 @@ export async function listContainers(context: DockerApiContext, request: ApiRequ
     all: flag(request, 'all'),
     limit: integer(request, 'limit'),
     imageId: (reference) => context.images.find(reference)?.id,
+    isNetwork: (network, reference) => {
+      const found = context.network.find(network);
+      return found !== undefined && (found.name === reference || (reference !== '' && found.id.startsWith(reference)));
+    },
   });
   const { network } = context;
   const now = context.clock();

@@ -1,6 +1,8 @@
 import { BerthError } from '#shared/errors.ts';
 import { familiarReference, parseReference } from '#shared/oci/reference.ts';
 import type { ContainerRecord } from '../container/engine.ts';
+import { unknownNetwork } from '../network/bridge-network.ts';
+import type { NetworkRecord } from '../network/network-record.ts';
 import type { DockerApiContext } from './context.ts';
 import type { ImageRecord } from '../image/store.ts';
 
@@ -10,6 +12,13 @@ export function requireContainer({ engine }: Pick<DockerApiContext, 'engine'>, r
   const record = engine.find(reference) ?? engine.find(reference.replace(/^\//, ''));
   if (record !== undefined) return record;
   throw new BerthError('not-found', 'docker.no-container', `No such container: ${reference.slice(0, 160)}`);
+}
+
+/** @throws BerthError `network.unknown` with dockerd's text, `network.ambiguous` */
+export function requireNetwork({ network }: Pick<DockerApiContext, 'network'>, reference: string): NetworkRecord {
+  const found = network.find(reference);
+  if (found === undefined) throw unknownNetwork(reference);
+  return found;
 }
 
 /** @throws BerthError `docker.no-image` with dockerd's text */

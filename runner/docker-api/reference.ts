@@ -26,7 +26,7 @@ export function dockerApiReference(): string {
     ...fieldList(hostConfigFields),
     '',
     'A refused field is an error (501) that names field and value, unless its value is empty or one of those allowed.',
-    'Of NetworkingConfig, the network `bridge` (also called `default`) is there; another is an error (404).',
+    'NetworkingConfig has one endpoint a network; where it has any, the container is on these alone, as with dockerd.',
     '',
   ].join('\n');
 }

@@ -24,7 +24,17 @@ import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { loadImages } from './image-load.ts';
 import { historyOfImage, inspectImage, listImages, pruneImages, removeImage, tagImage } from './images.ts';
-import { inspectNetwork, listNetworks, listVolumes, noVolume, pruneNetworks, pruneVolumes } from './networks.ts';
+import { connectNetwork, disconnectNetwork } from './network-connect.ts';
+import {
+  createNetwork,
+  inspectNetwork,
+  listNetworks,
+  listVolumes,
+  noVolume,
+  pruneNetworks,
+  pruneVolumes,
+  removeNetwork,
+} from './networks.ts';
 import type { Operation } from './operations.ts';
 import { routeFinder } from './route-match.ts';
 import { authenticate, diskUsage, info, ping, pruneStopped, version } from './system.ts';
@@ -50,7 +60,6 @@ const noSwarm: Handler = () => {
 };
 
 const copying = notYet('Copying files in and out of containers');
-const networking = notYet('More than the one bridge network');
 const volumes = notYet('Creating and changing volumes');
 const plugins = notYet('Managing plugins');
 const noPlugin: Handler = (_context, request) => {
@@ -121,10 +130,10 @@ const handlers: Readonly<Record<Operation, Handler>> = {
 
   'GET /networks': listNetworks,
   'GET /networks/{id}': inspectNetwork,
-  'DELETE /networks/{id}': networking,
-  'POST /networks/create': networking,
-  'POST /networks/{id}/connect': networking,
-  'POST /networks/{id}/disconnect': networking,
+  'DELETE /networks/{id}': removeNetwork,
+  'POST /networks/create': createNetwork,
+  'POST /networks/{id}/connect': connectNetwork,
+  'POST /networks/{id}/disconnect': disconnectNetwork,
   'POST /networks/prune': pruneNetworks,
   'GET /volumes': listVolumes,
   'POST /volumes/create': volumes,

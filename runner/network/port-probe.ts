@@ -2,34 +2,43 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import type { PublishedPort } from '#shared/model/service.ts';
 
+/** What came of binding a port for an instant: nobody has it, somebody has, or the host has no such address. */
+export type PortProbe = 'free' | 'taken' | 'no-address';
+
 /**
- * True when no process of the host listens on a port that a published one would hide: asked by binding it on all
- * addresses for an instant.
+ * Whether a process of the host listens on a port that a published one would hide: asked by binding it for an instant.
  *
- * @throws the system's error when the answer is another than yes or no
+ * @param address of the host; `0.0.0.0`: all of them
+ * @throws the system's error when the answer is another
  */
-export async function hostPortIsFree(protocol: PublishedPort['protocol'], hostPort: number): Promise<boolean> {
+export async function probeHostPort(
+  protocol: PublishedPort['protocol'],
+  hostPort: number,
+  address = '0.0.0.0',
+): Promise<PortProbe> {
   try {
-    await (protocol === 'tcp' ? bindTcp(hostPort) : bindUdp(hostPort));
-    return true;
+    await (protocol === 'tcp' ? bindTcp(hostPort, address) : bindUdp(hostPort, address));
+    return 'free';
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EADDRINUSE') return 'taken';
+    if (code === 'EADDRNOTAVAIL') return 'no-address';
     throw error;
   }
 }
 
-function bindTcp(port: number): Promise<void> {
+function bindTcp(port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen({ host: '0.0.0.0', port, exclusive: true }, () => server.close(() => resolve()));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
   });
 }
 
-function bindUdp(port: number): Promise<void> {
+function bindUdp(port: number, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
     socket.once('error', (error) => socket.close(() => reject(error)));
-    socket.bind({ address: '0.0.0.0', port, exclusive: true }, () => socket.close(() => resolve()));
+    socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve()));
   });
 }

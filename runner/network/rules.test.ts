@@ -6,6 +6,7 @@ import type { Endpoint } from './network.ts';
 import { hostLinkName, instanceNames, tableScript } from './rules.ts';
 
 const subnet = { base: 0x0a530000, prefixLength: 22 };
+const networks = [{ bridge: 'br-one', subnet, internal: false, isConnected: true, masquerades: true }];
 
 const ports = fc.record({
   protocol: fc.constantFrom('tcp' as const, 'udp' as const),
@@ -37,7 +38,7 @@ function targetsOf(script: string, { protocol, hostPort }: Pick<PublishedPort, '
 test('every published port goes to exactly the containers that publish it', () => {
   fc.assert(
     fc.property(endpoints, (list) => {
-      const script = tableScript('abcd1234', subnet, list);
+      const script = tableScript('abcd1234', networks, list);
       for (const protocol of ['tcp', 'udp'] as const) {
         for (let hostPort = 1; hostPort <= 5; hostPort += 1) {
           const wanted = list.flatMap(({ address, ports }) =>
@@ -55,8 +56,8 @@ test('every published port goes to exactly the containers that publish it', () =
 test('the text does not depend on the order of endpoints, and is one line of known characters', () => {
   fc.assert(
     fc.property(endpoints, (list) => {
-      const script = tableScript('abcd1234', subnet, list);
-      expect(tableScript('abcd1234', subnet, list.toReversed())).toBe(script);
+      const script = tableScript('abcd1234', networks, list);
+      expect(tableScript('abcd1234', networks, list.toReversed())).toBe(script);
       expect(script).toMatch(/^[a-z0-9 .:;,{}@!="/_-]+$/);
     }),
   );
@@ -69,7 +70,7 @@ test('nothing that is no address, port or protocol reaches the text', () => {
     publishGroup: 'g',
     ports: [{ protocol: 'tcp', hostPort: 80, containerPort: 80 }],
   };
-  const script = (change: Partial<Endpoint>) => () => tableScript('abcd1234', subnet, [{ ...good, ...change }]);
+  const script = (change: Partial<Endpoint>) => () => tableScript('abcd1234', networks, [{ ...good, ...change }]);
   const port = (change: object) => script({ ports: [{ protocol: 'tcp', hostPort: 80, containerPort: 80, ...change }] });
   for (const address of ['10.83.0.2; drop', '010.83.0.2', '10.83.0', '10.83.0.256', '']) {
     expect(script({ address })).toThrow('is not an address');
@@ -78,7 +79,36 @@ test('nothing that is no address, port or protocol reaches the text', () => {
   expect(port({ containerPort: 65_536 })).toThrow('is not a port');
   expect(port({ hostPort: 1.5 })).toThrow('is not a port');
   expect(port({ protocol: 'tcp }' })).toThrow('is not a port or protocol');
-  expect(() => tableScript('x; flush ruleset', subnet, [])).toThrow('is not an instance id');
+  expect(() => tableScript('x; flush ruleset', networks, [])).toThrow('is not an instance id');
+});
+
+test('a port at one address is a rule of that address alone', () => {
+  const at = (address: string, hostAddress?: string): Endpoint => ({
+    containerId: 'c',
+    address,
+    publishGroup: 'g',
+    ports: [{ protocol: 'tcp', hostPort: 80, containerPort: 8080, hostAddress }],
+  });
+  const script = tableScript('abcd1234', networks, [at('10.83.0.2', '127.0.0.1'), at('10.83.0.3', '10.0.0.1')]);
+  expect(script).toMatch(/map singleat {[^}]*127\.0\.0\.1 \. tcp \. 80 : 10\.83\.0\.2 \. 8080[ ,]/);
+  expect(script).toMatch(/map single { type [a-z_. ]+ : [a-z_0-9. ]+; };/);
+  const shared = tableScript('abcd1234', networks, [at('10.83.0.2', '127.0.0.1'), at('10.83.0.3', '127.0.0.1')]);
+  expect(shared).toContain('127.0.0.1 . tcp . 80 : goto to-tcp-80-127-0-0-1');
+  expect(() => tableScript('abcd1234', networks, [at('10.83.0.2', '0; drop')])).toThrow('is not an address');
+});
+
+test('each network has its rules: internal ones are closed, unconnected ones are kept apart', () => {
+  const [first] = networks;
+  if (first === undefined) throw new Error('no network');
+  const closed = { ...first, bridge: 'br-two', subnet: { ...subnet, base: subnet.base + 1024 }, internal: true };
+  const apart = { ...first, bridge: 'br-three', subnet: { ...subnet, base: subnet.base + 2048 }, isConnected: false };
+  const script = tableScript('abcd1234', [first, closed, apart], [], true);
+  expect(script).toContain('iifname "br-two" drop; oifname "br-two" drop;');
+  expect(script).not.toMatch(/ip saddr 10\.83\.4\.0\/22 oifname != "br-two" masquerade/);
+  expect(script).toContain('ip saddr 10.83.8.0/22 oifname != "br-three" masquerade');
+  expect(script).toMatch(/table bridge berth-abcd1234 { chain apart {.* meta ibrname "br-three" drop; }; }$/);
+  expect(tableScript('abcd1234', [first, closed], [], true)).toMatch(/delete table bridge berth-abcd1234$/);
+  expect(() => tableScript('abcd1234', [{ ...first, bridge: 'x"; drop' }], [])).toThrow('is not a name of a bridge');
 });
 
 test('names fit into the 15 characters of a link', () => {

@@ -46,6 +46,8 @@ function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): Con
       restart: of.container.restart,
       ports: [],
       publishGroup: of.serviceId,
+      networkNamespace: { kind: 'own' },
+      endpoints: [],
       task: { id: of.id, epoch: of.epoch, serviceId: of.serviceId, slot: of.slot },
     }),
     state: 'running',

@@ -75,8 +75,9 @@ test('the host’s own is had on request, where a container can be privileged', 
 
 test('namespaces are shared within one user namespace, and not across', async () => {
   const owner = await running('--ipc', 'shareable');
-  const guest = await running('--pid', `container:${owner}`, '--ipc', `container:${owner}`);
-  for (const type of ['pid', 'ipc', 'user']) {
+  const of = `container:${owner}`;
+  const guest = await running('--pid', of, '--ipc', of, '--network', of);
+  for (const type of ['pid', 'ipc', 'net', 'user']) {
     expect(readlinkSync(`/proc/${await pidOf(guest)}/ns/${type}`)).toBe(
       readlinkSync(`/proc/${await pidOf(owner)}/ns/${type}`),
     );

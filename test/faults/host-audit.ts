@@ -69,7 +69,7 @@ async function readRunnerDatabase({ dataRoot }: Host) {
         const { config, ...record } = containerColumns.parse(row);
         return { ...record, taskId: taskInConfig.parse(JSON.parse(config)).task?.id };
       }),
-      leases: all('select container_id from address_leases').map((row) => String(row['container_id'])),
+      leases: all('select container_id from network_leases').map((row) => String(row['container_id'])),
       portReservations: all('select 1 from port_reservations').length,
     };
   } finally {

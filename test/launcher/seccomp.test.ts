@@ -99,7 +99,7 @@ function expected(
   call: Call,
   args: readonly bigint[],
 ) {
-  const limit = (value: number) => (value === 2 ** 64 ? 2n ** 64n - 1n : BigInt(value));
+  const limit = (value: number | bigint) => (value === 2 ** 64 ? 2n ** 64n - 1n : BigInt(value));
   const rule = syscalls.find(
     ({ names: [name], args: conditions = [] }) =>
       name === call &&

@@ -9,7 +9,9 @@ import { promisify } from 'node:util';
 import { isBerthError, errorText } from '#shared/errors.ts';
 import { instanceId, openRunnerDatabase } from '../../runner/database.ts';
 import { createNetwork, removeNetwork, type LinkMaker } from '../../runner/network/bridge-network.ts';
+import type { NetworkRequest } from '../../runner/network/network-record.ts';
 import type { Network } from '../../runner/network/network.ts';
+import { NftSession } from '../../runner/network/nft.ts';
 
 const run = promisify(execFile);
 
@@ -26,7 +28,8 @@ const launcher: LinkMaker = {
 
 using database = openRunnerDatabase(process.argv[2] ?? '');
 const instance = instanceId(database);
-await using network = await createNetwork({ database, launcher, instance, checkEveryMs: 100 });
+await using nft = new NftSession();
+using network = await createNetwork({ database, launcher, nft, instance, checkEveryMs: 100 });
 process.stdout.write('ready\n');
 
 type Call =
@@ -36,20 +39,26 @@ type Call =
       | 'reserve'
       | 'publish']
   | ['remove']
+  | ['create', NetworkRequest]
+  | ['drop', string]
   | ['names'];
 
 async function perform(call: Call): Promise<unknown> {
   switch (call[0]) {
     case 'lease':
-      return network.lease(call[1]);
+      return network.lease(call[1], call[2], call[3]);
     case 'release':
       return network.release(call[1]);
     case 'reserve':
       return network.reserve(call[1], call[2], call[3]);
     case 'publish':
       return network.publish(call[1]);
+    case 'create':
+      return network.create(call[1]);
+    case 'drop':
+      return network.remove(call[1]);
     case 'remove':
-      return removeNetwork({ launcher, instance });
+      return removeNetwork({ launcher, instance, database });
     case 'names':
       return { bridge: `br-${instance}`, table: `berth-${instance}`, gateway: network.gateway };
     default:

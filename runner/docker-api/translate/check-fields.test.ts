@@ -13,7 +13,6 @@ test('what the client sends for an ordinary run passes', () => {
 });
 
 test.each([
-  ['HostConfig.NetworkMode: "host"', {}, { NetworkMode: 'host' }],
   ['HostConfig.Binds: ["/:/host"]', {}, { Binds: ['/:/host'] }],
   ['HostConfig.LogConfig: {"Type":"syslog"}', {}, { LogConfig: { Type: 'syslog' } }],
   [
@@ -22,7 +21,6 @@ test.each([
     { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } },
   ],
   ['Volumes: {"/data":{}}', { Volumes: { '/data': {} } }, {}],
-  ['Domainname: "example"', { Domainname: 'example' }, {}],
 ])('%s is refused by name', (text, config, hostConfig) => {
   expect(() => checkFields(config, hostConfig)).toThrow(`${text} is not supported`);
 });

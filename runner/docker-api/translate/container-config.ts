@@ -1,11 +1,11 @@
-import type { PublishedPort } from '#shared/model/service.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
+import type { NetworkConfig } from '../../container/network-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
 import { isolationOf, type IsolationHost } from './create/isolation.ts';
+import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
-import { networkingOf } from './create/networking.ts';
 import { resourcesOf } from './create/resources.ts';
 import { restartPolicyOf } from './create/restart-policy.ts';
 import type { ConfigBody, CreateBody, HostConfigBody } from './create-request.ts';
@@ -16,8 +16,8 @@ export interface CreateContext {
   /** Unique: no other container shares the published ports. */
   readonly publishGroup: string;
   readonly image: { readonly id: string; readonly config: ImageConfig };
-  /** Every host port chosen. */
-  readonly ports: readonly PublishedPort[];
+  /** Where it is, and what it publishes. */
+  readonly networking: Pick<NetworkConfig, 'networkNamespace' | 'endpoints' | 'ports'> & { readonly hostname?: string };
   readonly isolation: IsolationHost;
 }
 
@@ -39,7 +39,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
       ...(entrypoint === undefined ? {} : { entrypoint: [...entrypoint] }),
       environment: {},
       labels: config.Labels ?? {},
-      ports: [...context.ports],
+      ports: [],
       restart: restartPolicyOf(host),
       healthcheck: healthcheckOf(config.Healthcheck) ?? undefined,
     },
@@ -62,7 +62,9 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...isolationOf(config, host, context.isolation),
     ...resourcesOf(host),
     ...mountsOf(host),
-    ...networkingOf(config),
+    ...namesOf(config, host),
+    ...(config.Hostname ? { hostname: config.Hostname } : {}),
+    ...context.networking,
     autoRemove: host.AutoRemove ?? false,
     docker: {
       config: {
@@ -73,6 +75,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
         ...shownHealthcheck(config.Healthcheck ?? image.Healthcheck),
         Cmd: shownCommand(own, entrypoint, image.Cmd),
         Entrypoint: entrypoint === undefined ? (image.Entrypoint ?? null) : entrypoint,
+        ...(config.NetworkDisabled === true ? { NetworkDisabled: true } : {}),
         ...exposed({ ...image.ExposedPorts, ...config.ExposedPorts }),
         ...(config.StopTimeout == null ? {} : { StopTimeout: config.StopTimeout }),
       },

@@ -1,6 +1,7 @@
 import type { ContainerConfig } from '../../container/config.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
-import { endpointSettings, prefixLengthOf, type NetworkView } from './container-network.ts';
+import { combinedId } from '../../network/combined-id.ts';
+import { defaultLink, endpointDocuments, type NetworkView } from './container-network.ts';
 import { apiTime, stateWord } from './container-status.ts';
 import { hostConfigDocument } from './host-config-document.ts';
 import type { ContainerSize } from './container-summary.ts';
@@ -87,7 +88,7 @@ function configDocument(config: ContainerConfig): Document {
   const asked = config.docker?.config ?? {};
   return {
     Hostname: config.hostname,
-    Domainname: '',
+    Domainname: config.domainname,
     User: config.user,
     AttachStdin: asked['AttachStdin'] ?? false,
     AttachStdout: asked['AttachStdout'] ?? false,
@@ -103,6 +104,7 @@ function configDocument(config: ContainerConfig): Document {
     Volumes: asked['Volumes'] ?? null,
     WorkingDir: config.workingDirectory,
     Entrypoint: asked['Entrypoint'] ?? null,
+    ...(asked['NetworkDisabled'] === true ? { NetworkDisabled: true } : {}),
     OnBuild: null,
     Labels: config.labels,
     ...(config.stopSignal === 'SIGTERM' ? {} : { StopSignal: config.stopSignal }),
@@ -133,17 +135,17 @@ export function exposedPorts(record: ContainerRecord): readonly string[] {
 }
 
 function networkSettings(record: ContainerRecord, network: NetworkView): Document {
-  const endpoint = endpointSettings(record, network);
+  const link = defaultLink(record);
   const running = record.state === 'running';
-  const names = [
-    ...exposedPorts(record),
-    ...record.config.ports.map((port) => `${port.containerPort}/${port.protocol}`),
-  ];
+  const { published = [] } = record;
+  const names = [...exposedPorts(record), ...published.map((port) => `${port.containerPort}/${port.protocol}`)];
   const bindings = names.toSorted().map((name): [string, unknown] => {
-    const own = record.config.ports.filter((port) => `${port.containerPort}/${port.protocol}` === name);
+    const own = published.filter((port) => `${port.containerPort}/${port.protocol}` === name);
     return [
       name,
-      own.length === 0 ? null : own.map(({ hostPort }) => ({ HostIp: '0.0.0.0', HostPort: `${hostPort}` })),
+      own.length === 0
+        ? null
+        : own.map(({ hostPort, hostAddress = '0.0.0.0' }) => ({ HostIp: hostAddress, HostPort: `${hostPort}` })),
     ];
   });
   return {
@@ -156,14 +158,14 @@ function networkSettings(record: ContainerRecord, network: NetworkView): Documen
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    EndpointID: endpoint['EndpointID'],
-    Gateway: endpoint['Gateway'],
+    EndpointID: link === undefined ? '' : combinedId(record.id, link.networkId),
+    Gateway: link?.gateway ?? '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
-    IPAddress: record.address ?? '',
-    IPPrefixLen: record.address === undefined ? 0 : prefixLengthOf(network),
+    IPAddress: link?.address ?? '',
+    IPPrefixLen: link?.prefixLength ?? 0,
     IPv6Gateway: '',
-    MacAddress: endpoint['MacAddress'],
-    Networks: { bridge: endpoint },
+    MacAddress: link?.macAddress ?? '',
+    Networks: endpointDocuments(record, network),
   };
 }

@@ -27,7 +27,10 @@ const records = [
 
 function names(filters: object, rest: { all?: boolean; limit?: number } = {}): string[] {
   const parsed = parseFilters(JSON.stringify(filters), containerFilterNames);
-  const choice = { filters: parsed, all: rest.all ?? false, limit: rest.limit, imageId: () => 'sha256:1' };
+  const choice = {
+    ...{ filters: parsed, all: rest.all ?? false, limit: rest.limit, imageId: () => 'sha256:1' },
+    isNetwork: (network: string, reference: string) => network === reference,
+  };
   return chosenContainers(records, choice).map(({ config }) => config.name);
 }
 

@@ -31,6 +31,8 @@ export interface Choice {
   readonly limit: number | undefined;
   /** The ID of the image that a reference names. */
   readonly imageId: (reference: string) => string | undefined;
+  /** True when a reference names the network of an endpoint. */
+  readonly isNetwork: (endpointNetwork: string, reference: string) => boolean;
 }
 
 /** The containers that GET /containers/json shows, newest first. */
@@ -50,9 +52,13 @@ export function chosenContainers(records: readonly ContainerRecord[], choice: Ch
     .slice(0, limit);
 }
 
-function matches(record: ContainerRecord, { filters, imageId }: Choice, records: readonly ContainerRecord[]): boolean {
+function matches(
+  record: ContainerRecord,
+  { filters, imageId, isNetwork }: Choice,
+  records: readonly ContainerRecord[],
+): boolean {
   const { config } = record;
-  const published = config.ports.map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
+  const published = (record.published ?? config.ports).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
   const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`);
   return (
     passes(filters, 'id', (value) => record.id.startsWith(value)) &&
@@ -61,7 +67,7 @@ function matches(record: ContainerRecord, { filters, imageId }: Choice, records:
     passes(filters, 'exited', (value) => record.state === 'exited' && `${record.exitCode ?? 0}` === value) &&
     passes(filters, 'health', (value) => record.health === value) &&
     passes(filters, 'ancestor', (value) => imageId(value) === config.imageId) &&
-    passes(filters, 'network', (value) => value === 'bridge') &&
+    passes(filters, 'network', (value) => config.endpoints.some(({ network }) => isNetwork(network, value))) &&
     passes(filters, 'volume', () => false) &&
     passes(filters, 'is-task', (value) => (value === 'true') === (config.task !== undefined)) &&
     passes(filters, 'publish', (value) => published.includes(withProtocol(value))) &&

@@ -1,6 +1,7 @@
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
-import { endpointSettings, type NetworkView } from './container-network.ts';
+import { endpointDocuments, type NetworkView } from './container-network.ts';
+import { networkModeOf } from './create/networking.ts';
 import { stateWord, statusText } from './container-status.ts';
 
 /** Bytes that a container wrote, and with its image's. */
@@ -27,8 +28,8 @@ export function containerSummary(
     Labels: config.labels,
     State: stateWord[record.state],
     Status: statusText(record, view.now),
-    HostConfig: { NetworkMode: 'bridge' },
-    NetworkSettings: { Networks: { bridge: endpointSettings(record, view.network) } },
+    HostConfig: { NetworkMode: networkModeOf(config) },
+    NetworkSettings: { Networks: endpointDocuments(record, view.network) },
     Mounts: [],
   };
 }
@@ -40,13 +41,14 @@ function quoted(argument: string): string {
 
 function portList(record: ContainerRecord): readonly Readonly<Record<string, unknown>>[] {
   if (record.state !== 'running') return [];
-  const published = record.config.ports.map((port) => ({
-    IP: '0.0.0.0',
+  const { published: bound = [] } = record;
+  const published = bound.map((port) => ({
+    IP: port.hostAddress ?? '0.0.0.0',
     PrivatePort: port.containerPort,
     PublicPort: port.hostPort,
     Type: port.protocol,
   }));
-  const names = new Set(record.config.ports.map((port) => `${port.containerPort}/${port.protocol}`));
+  const names = new Set(bound.map((port) => `${port.containerPort}/${port.protocol}`));
   const exposed = exposedPorts(record).filter((name) => !names.has(name));
   return [
     ...published,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { endpointSettingsBody } from './create/endpoint-settings.ts';
 import { isolationHostShape } from './create/isolation-fields.ts';
 import { logHostShape } from './create/log-fields.ts';
 import { mountConfigShape, mountHostShape } from './create/mount-fields.ts';
@@ -24,6 +25,8 @@ export type HostConfigBody = z.infer<typeof hostConfigBody>;
 /** POST /containers/create. */
 export const createBody = configBody.extend({
   HostConfig: hostConfigBody.nullish(),
-  NetworkingConfig: z.looseObject({ EndpointsConfig: z.record(z.string(), z.unknown()).nullish() }).nullish(),
+  NetworkingConfig: z
+    .looseObject({ EndpointsConfig: z.record(z.string(), endpointSettingsBody.nullable()).nullish() })
+    .nullish(),
 });
 export type CreateBody = z.infer<typeof createBody>;

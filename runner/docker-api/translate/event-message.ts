@@ -1,4 +1,7 @@
 import type { ContainerRecord } from '../../container/engine.ts';
+import type { NetworkLink } from '../../network/network.ts';
+import type { NetworkRecord } from '../../network/network-record.ts';
+import { driverOf } from './network-document.ts';
 
 /** An event before its time is known. */
 export interface EventContent {
@@ -46,6 +49,33 @@ export function containerEvent(
   };
 }
 
+export function networkEvent(network: NetworkRecord, action: 'create' | 'destroy'): EventContent {
+  const attributes = { name: network.name, type: driverOf(network) };
+  return { type: 'network', action, id: network.id, attributes };
+}
+
+/** Told once for each pruning. */
+export function pruneEvent(type: 'network'): EventContent {
+  return { type, action: 'prune', id: '', attributes: { reclaimed: '0' } };
+}
+
+/** Networks that a container is on since, and those that it is no longer on. */
+function linkEvents(before: ContainerRecord, after: ContainerRecord): readonly EventContent[] {
+  const [old = [], now = []] = [before.links, after.links];
+  const among = (links: readonly NetworkLink[], link: NetworkLink): boolean =>
+    links.some(({ networkId }) => networkId === link.networkId);
+  const event =
+    (action: string) =>
+    ({ networkId, networkName }: NetworkLink): EventContent => ({
+      ...{ type: 'network', action, id: networkId },
+      attributes: { container: after.id, name: networkName, type: 'bridge' },
+    });
+  return [
+    ...old.filter((link) => !among(now, link)).map(event('disconnect')),
+    ...now.filter((link) => !among(old, link)).map(event('connect')),
+  ];
+}
+
 /** What a change of a container's record means in Docker's events. */
 export function eventsOfChange(
   before: ContainerRecord | undefined,
@@ -57,6 +87,7 @@ export function eventsOfChange(
   if (before.config.name !== after.config.name) {
     events.push(containerEvent(after, 'rename', { oldName: `/${before.config.name}` }));
   }
+  events.push(...linkEvents(before, after).filter(({ action }) => action === 'connect'));
   if (after.state === 'running' && before.state !== 'running') events.push(containerEvent(after, 'start'));
   if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
     if (after.oomKilled) events.push(containerEvent(after, 'oom'));
@@ -65,6 +96,7 @@ export function eventsOfChange(
   if (before.state === 'running' && after.state === 'removing') {
     events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
   }
+  events.push(...linkEvents(before, after).filter(({ action }) => action === 'disconnect'));
   if (before.health !== after.health && after.health !== 'none' && after.state === 'running') {
     if (after.health !== 'starting') events.push(containerEvent(after, `health_status: ${after.health}`));
   }

@@ -44,6 +44,11 @@ export function passesLabels(filters: Filters, labels: Readonly<Record<string, s
   return (filters.get('label') ?? []).every((text) => hasLabel(labels, text));
 }
 
+/** `label!=…`: none of them may hold. */
+export function passesNoLabels(filters: Filters, labels: Readonly<Record<string, string>>): boolean {
+  return !(filters.get('label!') ?? []).some((text) => hasLabel(labels, text));
+}
+
 function hasLabel(labels: Readonly<Record<string, string>>, text: string): boolean {
   const at = text.indexOf('=');
   if (at < 0) return Object.hasOwn(labels, text);

@@ -53,7 +53,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Driver: 'overlay2', // layers as directories below overlayfs, as the driver of this name has them
     DriverStatus: [['Backing', 'overlayfs']],
     DockerRootDir: view.dataRoot,
-    Plugins: { Volume: [], Network: ['bridge'], Authorization: null, Log: ['json-file'] },
+    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
     ...limits(facts.controllers),
     IPv4Forwarding: true,
     Debug: false,

@@ -1,13 +1,9 @@
 import { BerthError } from '#shared/errors.ts';
-import type { PublishedPort } from '#shared/model/service.ts';
+import type { PortRequest } from '../../../network/network.ts';
+import { parseIpv4 } from '../../../network/ipv4.ts';
 import type { HostConfigBody } from '../create-request.ts';
 
-/** A port to publish; without `hostPort` any free one. */
-export interface WantedPort {
-  readonly protocol: PublishedPort['protocol'];
-  readonly containerPort: number;
-  readonly hostPort: number | undefined;
-}
+type ContainerPort = Pick<PortRequest, 'protocol' | 'containerPort'>;
 
 /**
  * The ports that a container publishes.
@@ -15,23 +11,25 @@ export interface WantedPort {
  * @param exposed `80/tcp` …, for PublishAllPorts
  * @throws BerthError `docker.port-invalid`, `docker.field-unsupported`
  */
-export function wantedPorts(hostConfig: HostConfigBody, exposed: readonly string[]): readonly WantedPort[] {
-  const wanted: WantedPort[] = [];
+export function wantedPorts(hostConfig: HostConfigBody, exposed: readonly string[]): readonly PortRequest[] {
+  const wanted: PortRequest[] = [];
   for (const [text, bindings] of Object.entries(hostConfig.PortBindings ?? {})) {
     const port = parsePort(text);
     const each = bindings === null || bindings.length === 0 ? [{}] : bindings;
-    for (const { HostIp, HostPort } of each) wanted.push({ ...port, hostPort: hostPortOf(text, HostIp, HostPort) });
+    for (const { HostIp, HostPort } of each) {
+      wanted.push({ ...port, ...hostPortsOf(HostPort ?? ''), ...hostAddressOf(text, HostIp ?? '') });
+    }
   }
   if (hostConfig.PublishAllPorts === true) {
     for (const port of exposed.map(parsePort)) {
       const bound = wanted.some((one) => one.containerPort === port.containerPort && one.protocol === port.protocol);
-      if (!bound) wanted.push({ ...port, hostPort: undefined });
+      if (!bound) wanted.push({ ...port, hostPort: 0 });
     }
   }
   return wanted;
 }
 
-function parsePort(text: string): Pick<WantedPort, 'protocol' | 'containerPort'> {
+function parsePort(text: string): ContainerPort {
   const match = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/.exec(text);
   const containerPort = Number(match?.[1] ?? 0);
   const protocol = match?.[2] ?? 'tcp';
@@ -40,14 +38,23 @@ function parsePort(text: string): Pick<WantedPort, 'protocol' | 'containerPort'>
   return { containerPort, protocol: protocol === 'udp' ? 'udp' : 'tcp' };
 }
 
-function hostPortOf(of: string, ip: string | null | undefined, port: string | null | undefined): number | undefined {
-  if (ip !== undefined && ip !== null && !['', '0.0.0.0', '::'].includes(ip)) {
-    const text = `HostConfig.PortBindings: ${of} at the address ${ip} is not supported`;
-    throw unsupported(`${text}: ports are published on every address in this version`);
+/** `8080`, `8000-8010` for a free one of these, empty or `0` for any. */
+function hostPortsOf(text: string): Pick<PortRequest, 'hostPort' | 'lastHostPort'> {
+  if (text === '' || text === '0') return { hostPort: 0 };
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  const [first, last] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? match?.[1] ?? 0)];
+  if (match === null || first < 1 || last > 65_535 || last < first) throw invalidPort(text);
+  return first === last ? { hostPort: first } : { hostPort: first, lastHostPort: last };
+}
+
+function hostAddressOf(of: string, address: string): Pick<PortRequest, 'hostAddress'> {
+  if (['', '::', '[::]'].includes(address)) return {};
+  if (parseIpv4(address) !== undefined) return { hostAddress: address };
+  if (address.includes(':')) {
+    const text = `HostConfig.PortBindings: ${of} at the address ${address.slice(0, 50)} is not supported`;
+    throw unsupported(`${text}: ports are published on IPv4 addresses in this version`);
   }
-  if (port === undefined || port === null || port === '' || port === '0') return undefined;
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw invalidPort(port);
-  return Number(port);
+  throw new BerthError('invalid', 'docker.port-invalid', `invalid IP address: ${address.slice(0, 50)}`);
 }
 
 function invalidPort(text: string): BerthError {

@@ -1,0 +1,135 @@
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EngineUnderTest } from '../docker-cli/engine.ts';
+
+let engine: EngineUnderTest;
+
+beforeAll(async () => {
+  engine = await EngineUnderTest.runner();
+});
+
+afterAll(() => engine[Symbol.asyncDispose]());
+
+/** Standard output of `docker` with these arguments, which must succeed. */
+async function docker(...args: readonly string[]): Promise<string> {
+  const { exit, stdout, stderr } = await engine.run({ args });
+  if (exit !== 0) throw new Error(`docker ${args.join(' ')}: ${exit}: ${stderr}${stdout}`);
+  return stdout;
+}
+
+function inContainer(script: string, ...options: readonly string[]): Promise<string> {
+  return docker('run', '--rm', ...options, 'busybox', 'sh', '-c', script);
+}
+
+/** What a creation is answered with this HostConfig: clients check some fields before the engine can. */
+async function create(hostConfig: object): Promise<{ status: number | undefined; message: string }> {
+  const body = JSON.stringify({ Image: 'busybox', Cmd: ['true'], HostConfig: hostConfig });
+  return new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const options = { socketPath: engine.socketPath, path: '/v1.47/containers/create', method: 'POST', headers };
+    const sent = request(options, (answer) => {
+      json(answer).then((value) => {
+        const { message = '' } = value as { message?: string };
+        resolve({ status: answer.statusCode, message });
+      }, reject);
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+test('a domain name is in the kernel, in the hosts file and in inspect', async () => {
+  const output = await inContainer(
+    'hostname; cat /proc/sys/kernel/domainname; tail -1 /etc/hosts',
+    ...['--name', 'named', '-h', 'harbour', '--domainname', 'sea.example'],
+  );
+  expect(output).toMatch(/^harbour\nsea\.example\n[0-9.]+\tharbour\.sea\.example harbour\n$/);
+  expect(await inContainer('tail -1 /etc/hosts', '-h', 'harbour.sea.example')).toMatch(
+    /\tharbour\.sea\.example harbour\n$/,
+  );
+  const id = (await docker('create', '--domainname', 'sea.example', 'busybox')).trim();
+  expect(await docker('inspect', '--format', '{{.Config.Domainname}}', id)).toBe('sea.example\n');
+});
+
+test('resolvers, search domains and options take the place of the host’s', async () => {
+  const options = [
+    '--dns',
+    '192.0.2.1',
+    '--dns',
+    '2001:db8::1',
+    '--dns-search',
+    'sea.example',
+    '--dns-opt',
+    'timeout:1',
+  ];
+  expect(await inContainer('cat /etc/resolv.conf', ...options)).toBe(
+    'nameserver 192.0.2.1\nnameserver 2001:db8::1\nsearch sea.example\noptions timeout:1\n',
+  );
+  const none = await inContainer(
+    'cat /etc/resolv.conf',
+    '--dns',
+    '192.0.2.1',
+    '--dns-search',
+    '.',
+    '--dns-opt',
+    'rotate',
+  );
+  expect(none).toBe('nameserver 192.0.2.1\noptions rotate\n');
+  const id = (await docker('create', ...options, 'busybox')).trim();
+  const format = '{{.HostConfig.Dns}} {{.HostConfig.DnsSearch}} {{.HostConfig.DnsOptions}}';
+  expect(await docker('inspect', '--format', format, id)).toBe('[192.0.2.1 2001:db8::1] [sea.example] [timeout:1]\n');
+});
+
+test('extra hosts are in the hosts file, and resolved', async () => {
+  const options = ['--add-host', 'buoy:192.0.2.9', '--add-host', 'six:2001:db8::9'];
+  const output = await inContainer(
+    'grep -E "buoy|six|internal" /etc/hosts; ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p"',
+    ...[...options, '--add-host', 'host.docker.internal:host-gateway'],
+  );
+  const [buoy, six, host, gateway] = output.split('\n');
+  expect([buoy, six]).toEqual(['192.0.2.9\tbuoy', '2001:db8::9\tsix']);
+  expect(host).toBe(`${gateway}\thost.docker.internal`);
+  expect(await inContainer('ping -c 1 -W 1 buoy | head -1', '--add-host', 'buoy:127.0.0.1')).toContain('(127.0.0.1)');
+});
+
+test('a linked container has a name and variables in the linking one', async () => {
+  await docker('run', '-d', '--name', 'db', '--expose', '5432', '-e', 'DEPTH=7', 'busybox', 'sleep', '600');
+  const output = await inContainer(
+    'grep store /etc/hosts; env | grep ^STORE_ | sort; ping -c 1 store >/dev/null && echo reached',
+    ...['--name', 'web', '--link', 'db:store'],
+  );
+  const id = (await docker('inspect', '--format', '{{.Id}}', 'db')).slice(0, 12);
+  const address = (await docker('inspect', '--format', '{{.NetworkSettings.IPAddress}}', 'db')).trim();
+  expect(output.split('\n')).toEqual([
+    `${address}\tstore ${id} db`,
+    'STORE_ENV_DEPTH=7',
+    'STORE_NAME=/web/store',
+    `STORE_PORT=tcp://${address}:5432`,
+    `STORE_PORT_5432_TCP=tcp://${address}:5432`,
+    `STORE_PORT_5432_TCP_ADDR=${address}`,
+    'STORE_PORT_5432_TCP_PORT=5432',
+    'STORE_PORT_5432_TCP_PROTO=tcp',
+    'reached',
+    '',
+  ]);
+  await docker('create', '--name', 'late', '--link', 'db', 'busybox', 'true');
+  expect(await docker('inspect', '--format', '{{.HostConfig.Links}}', 'late')).toBe('[/db:/late/db]\n');
+  await docker('rm', '-f', 'db');
+  const { exit, stderr } = await engine.run({ args: ['start', 'late'] });
+  expect({ exit, stderr }).toEqual({
+    exit: 1,
+    stderr: expect.stringContaining('Cannot link to a non running container: /db AS /late/db') as string,
+  });
+});
+
+test.each([
+  [{ Dns: ['nowhere'] }, 'bad nameserver address nowhere: ParseAddr("nowhere"): unable to parse IP'],
+  [{ ExtraHosts: ['buoy'] }, 'bad format for add-host: "buoy"'],
+  [{ ExtraHosts: [':192.0.2.1'] }, 'bad format for add-host: ":192.0.2.1"'],
+  [{ ExtraHosts: ['buoy:sea'] }, 'invalid IP address in add-host: "sea"'],
+  [{ Links: ['nosuch:x'] }, 'could not get container for nosuch: No such container: nosuch'],
+  [{ Links: ['a:b:c'] }, 'bad format for links: a:b:c'],
+])('%j is refused', async (hostConfig, message) => {
+  expect(await create(hostConfig)).toEqual({ status: 400, message });
+});
