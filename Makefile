@@ -10,10 +10,11 @@ help:
 	@echo "make test         set everything up and run every check and test"
 	@echo "make check        formatting, lint and types only"
 	@echo "make unit|system|vm   one group of tests"
+	@echo "make soak         the long campaigns (kill -9 in the middle of every operation)"
 	@echo "make bench        timings beside dockerd, runc and crun (installs them)"
 	@echo "make docs         write the generated pages of docs/ again"
 
-include runner/launcher/launcher.mk runner/image/unpack.mk runner/init/init.mk
+include runner/launcher/launcher.mk runner/image/unpack.mk runner/archive/files.mk runner/init/init.mk
 
 setup:
 	@scripts/setup.sh build
@@ -45,6 +46,11 @@ test: setup-test build check
 	@test/vm/build-image.sh
 	@vitest run --project unit --project system
 	@vitest run --project vm
+
+# Long campaigns, not part of `make test`: BERTH_SOAK_KILLS, BERTH_SOAK_SEED and BERTH_FAULT_ROUNDS change them.
+soak: setup-test build
+	@vitest run --project soak
+	@BERTH_FAULT_ROUNDS=$${BERTH_FAULT_ROUNDS:-200} vitest run --project system test/faults/engine-kill.test.ts
 
 demo: build
 	@node --disable-warning=ExperimentalWarning scripts/demo.ts

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * unit: pure and single-process tests beside the code. system: tests that cross processes, on this host. vm: the tests
- * that need cgroup v2 controllers, in one boot of a virtual machine.
+ * that need cgroup v2 controllers, in one boot of a virtual machine. soak: the long campaigns, which `make soak` runs.
  */
 export default defineConfig({
   test: {
@@ -18,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/vm/**'],
+          exclude: ['test/vm/**', 'test/soak/**'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
@@ -30,6 +30,15 @@ export default defineConfig({
           include: ['test/vm/**/*.test.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'soak',
+          include: ['test/soak/**/*.test.ts'],
+          testTimeout: 3_600_000,
+          hookTimeout: 180_000,
           fileParallelism: false,
         },
       },

@@ -23,6 +23,7 @@ export async function startDockerd(): Promise<Dockerd | undefined> {
   const namespace = `bench-dockerd-${process.pid}`;
   const socket = join(directory, 'socket');
   spawnSync('ip', ['netns', 'add', namespace], { stdio: 'inherit' });
+  spawnSync('ip', ['-n', namespace, 'link', 'set', 'lo', 'up'], { stdio: 'inherit' });
   const daemon = spawn(
     // Not `ip netns exec`: that replaces /sys, and the cgroups with it.
     'nsenter',

@@ -22,7 +22,7 @@ uptime
 printf '\n== bench/launch\n'
 unshare --mount sh -c 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"' sh \
   node --disable-warning=ExperimentalWarning bench/launch.ts || failed="$failed launch"
-for name in run memory converge schedule; do bench "$name"; done
+for name in run docker memory converge schedule; do bench "$name"; done
 if [ -n "$failed" ]; then
   echo "bench: these did not run to their end:$failed" >&2
   exit 1

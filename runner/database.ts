@@ -56,6 +56,11 @@ const migrations = [
   drop table port_reservations;
   alter table bound_ports rename to port_reservations;
   `,
+  `
+  create table volumes (
+    name text primary key, options text not null, labels text not null, created_at_ms integer not null, bound_to text
+  ) strict;
+  `,
 ];
 
 /**

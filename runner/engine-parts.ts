@@ -2,6 +2,8 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
+import type { ContainerFiles } from './archive/container-files.ts';
+import { createContainerFiles } from './archive/local-container-files.ts';
 import type { ContainerControl } from './container/control.ts';
 import { createEngine } from './container/create-engine.ts';
 import type { Engine } from './container/engine.ts';
@@ -17,6 +19,7 @@ import type { ContainerDns } from './network/names/question-desk.ts';
 import { isNdots } from './network/names/resolv-conf.ts';
 import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
+import { Volumes } from './volume/volumes.ts';
 import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
 import { securityFacts } from './os/security-facts.ts';
@@ -47,7 +50,9 @@ export interface EngineParts extends AsyncDisposable {
   readonly cgroup: CgroupTree;
   readonly images: ImageStore & ImageCatalog;
   readonly network: Network;
+  readonly files: ContainerFiles;
   readonly engine: Engine & ContainerControl;
+  readonly volumes: Volumes;
   /** Where containers have their directories. */
   readonly directory: string;
   readonly isolation: IsolationDefaults;
@@ -81,17 +86,20 @@ export async function openEngine({
       shimCgroup: join(cgroup.mountPoint, cgroup.path, 'shims'),
       cacheDirectory: join(dataRoot, 'cache'),
       controllers: cgroup.controllers,
+      cgroupFiles: cgroup.files,
       onWarning: (container, text) => log.warn(text, { container }),
     }),
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
+  const files = createContainerFiles(await binary('berth-files'));
   const nft = upper.use(new NftSession());
   const network = upper.use(
     await createNetwork({ database, launcher, nft, instance, clock, onWarning: (text) => log.warn(text) }),
   );
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
+  const volumes = await Volumes.open({ database, directory: join(dataRoot, 'volumes'), clock, log: tell });
   const isolation = await isolationDefaults(containers);
   const running: { engine?: Engine } = {}; // questions come once there are containers
   const resolver = upper.use(
@@ -104,6 +112,8 @@ export async function openEngine({
       network,
       resolver,
       launcher,
+      volumes,
+      files,
       directory,
       cgroup,
       isolation,
@@ -119,9 +129,10 @@ export async function openEngine({
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, engine, directory, isolation },
+    ...{ instance, cgroup, images, network, files, engine, volumes, directory, isolation },
     async removeTraces() {
       await top.disposeAsync();
+      await volumes.unmountAll();
       await removeNetwork({ launcher, instance, database });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);

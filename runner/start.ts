@@ -39,7 +39,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, engine, network, directory, isolation } = parts.use(
+  const { cgroup, images, files, engine, network, volumes, directory, isolation } = parts.use(
     await openEngine({ dataRoot: path, database, clock, log, containers }),
   );
   const facts = await hostFacts(cgroup.controllers);
@@ -57,7 +57,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     view,
     engine,
     images,
+    volumes,
     network,
+    files,
     containersDirectory: directory,
     cgroupDirectory: cgroup.mountPoint + cgroup.path,
     isolation: {

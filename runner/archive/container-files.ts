@@ -3,14 +3,19 @@ import type { RootFilesystem } from '../storage/root-filesystem.ts';
 
 /** Where a container's files are seen. */
 export type FileView =
-  /** By its running first process (host pid), with all that is mounted there. */
-  | { readonly kind: 'process'; readonly pid: number }
+  /**
+   * By its running first process (host pid), with all that is mounted there. `cgroup` is a part of that process's
+   * cgroup's path (the container's id): the pid alone may be another's by now.
+   */
+  | { readonly kind: 'process'; readonly pid: number; readonly cgroup: string }
   /** By its root, mounted for this operation alone in a mount namespace of its own, and the volumes upon it. */
   | {
       readonly kind: 'root';
       readonly root: RootFilesystem;
       /** Host directories or files, and where in the container they lie; in the order of mounting. */
       readonly binds: readonly { readonly source: string; readonly destination: string; readonly readonly: boolean }[];
+      /** The root itself can not be written. */
+      readonly readonly?: boolean;
     };
 
 /** What `X-Docker-Container-Path-Stat` tells of a file. */
@@ -20,7 +25,7 @@ export interface PathStat {
   /** Type and permission bits (st_mode). */
   readonly mode: number;
   readonly modifiedAtMs: number;
-  /** Of a symbolic link; else empty. */
+  /** The path in the container that a symbolic link leads to; else empty. */
   readonly linkTarget: string;
 }
 
@@ -29,11 +34,15 @@ export interface PathStat {
  * program or library of the container runs (CVE-2018-15664, CVE-2019-14271). What is being read may change meanwhile.
  */
 export interface ContainerFiles {
-  /** Of the path itself, a symbolic link not followed. @throws BerthError `file.unknown` */
+  /**
+   * Of the path itself, a symbolic link not followed unless the path ends in `/` or `/.`, as everywhere here.
+   *
+   * @throws BerthError `file.unknown`
+   */
   stat(view: FileView, path: string): Promise<PathStat>;
   /**
    * A tar of the file or the directory with all below it, named by the path's last part; sockets are left out. `/` alone
-   * with `sameFilesystem` is a container's export.
+   * with `sameFilesystem` is a container's export, in which names begin without a slash.
    *
    * @throws BerthError `file.unknown`
    */
@@ -45,7 +54,7 @@ export interface ContainerFiles {
   /**
    * Unpacks a tar (plain, or compressed by gzip, bzip2, xz or zstd) in the directory.
    *
-   * @throws BerthError `file.unknown`, `file.not-a-directory`, `file.read-only`, `file.archive-invalid`
+   * @throws BerthError `file.unknown`, `file.not-a-directory`, `file.read-only`, `file.archive-invalid`, `file.not-replaced`
    */
   write(
     view: FileView,
@@ -55,10 +64,18 @@ export interface ContainerFiles {
       readonly signal?: AbortSignal;
       /** A directory is never replaced by a file, or a file by a directory. */
       readonly noOverwriteDirNonDir: boolean;
-      /** With the owners of the archive; else of root. */
-      readonly copyUidGid: boolean;
+      /** Everything gets this owner; undefined: the archive's. */
+      readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
     },
   ): Promise<void>;
+  /**
+   * What a container has written into an overlay's upper directory, as the tar of a layer (OCI image-spec, layer.md): with
+   * whiteouts, without the marks of overlayfs, and without `skipped` paths (no leading slash).
+   */
+  readChanges(
+    upper: string,
+    options: { readonly skipped: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<Readable>;
   /**
    * Copies what the directory has, with owners, modes, times and extended attributes, into an empty directory of the
    * host: how a new volume gets the content of the image. Nothing when the container has no such directory.

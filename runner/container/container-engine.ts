@@ -5,6 +5,7 @@ import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
+import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
 import { connectContainer, disconnectContainer } from './connecting.ts';
 import type { ContainerControl } from './control.ts';
 import {
@@ -29,11 +30,13 @@ import type { EndpointConfig } from './network-config.ts';
 import { networkNames } from './network-names.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { paused, pauseContainer, unpauseContainer } from './pausing.ts';
 import { Publisher } from './publisher.ts';
 import { recoverContainer, recoverContainers } from './recovery.ts';
 import { RestartTimers } from './restart-timers.ts';
 import { processEnvironment } from './spec.ts';
 import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
+import { updateContainer, type ContainerUpdate } from './updating.ts';
 
 /** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
 const logBaseName = 'container.log';
@@ -73,8 +76,11 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
+    context.volumes.guard(volumeUsage(context.store));
     this.#records = context.store.onChange((id) => {
       const record = context.store.get(id);
+      if (record?.state === 'exited' || record?.state === 'restarting')
+        this.#inBackground(id, () => context.volumes.settle());
       this.#timers.update(id, record);
       if (record === undefined) context.attachments.failed(id, unknownContainer(id));
       else this.#autoRemove(record);
@@ -83,6 +89,8 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   async recover(): Promise<void> {
     const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
+    await this.#context.volumes.collect();
+    await this.#context.volumes.settle();
     for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
     for (const record of this.#context.store.list()) {
       this.#timers.update(record.id, record);
@@ -124,18 +132,28 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
 
   async create(config: ContainerConfig): Promise<ContainerRecord> {
     const { store, images, clock } = this.#context;
-    if (images.find(config.imageId) === undefined) throw unknownImage(config.image);
+    const image = images.find(config.imageId);
+    if (image === undefined) throw unknownImage(config.image);
+    store.requireFreeName(config.name);
     const id = randomBytes(32).toString('hex');
     const hostname = config.hostname === '' ? id.slice(0, 12) : config.hostname;
-    const record = store.insert(id, { ...config, hostname }, clock());
+    await using volumes = await this.#context.volumes.acquire(id, volumeWishes(config));
     const paths = pathsOf(this.#context, id);
+    let record: StoredContainer;
     try {
       makeContainerDirectories(paths);
+      if (config.mounts.length > 0) {
+        const lower = image.layerDirectories;
+        await populateVolumes(this.#context, config, { kind: 'overlay', lower, upper: paths.upper, work: paths.work });
+      }
+      if (images.find(config.imageId) === undefined) throw unknownImage(config.image); // removed meanwhile
+      record = store.insert(id, { ...config, hostname }, clock());
     } catch (error) {
       await removeTree(paths.directory);
-      store.delete(id);
       throw error;
     }
+    const ownVolumes = config.autoRemove === true ? anonymousVolumes(config) : [];
+    volumes.keep((name) => ownVolumes.includes(name));
     return toRecord(record);
   }
 
@@ -154,13 +172,13 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     return killContainer(this.#context, id, signal);
   }
 
-  async remove(id: string, options: { force?: boolean } = {}): Promise<void> {
+  async remove(id: string, options: { force?: boolean; volumes?: boolean } = {}): Promise<void> {
     const { store, live } = this.#context;
     store.require(id);
     // A stop under way would otherwise be waited for to its timeout.
     if (options.force === true && live.has(id)) await killContainer(this.#context, id, sigkill).catch(() => undefined);
     return this.#queue.run(id, async () => {
-      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options.force === true);
+      if (store.get(id) !== undefined) await removeContainer(this.#context, id, options);
       await this.#publisher.request();
     });
   }
@@ -204,6 +222,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record = this.#context.store.require(id);
     const entry = this.#context.live.get(id);
     if (entry === undefined) throw notRunning(record);
+    if (record.paused) throw paused(record);
     const { config } = record;
     return entry.shim.exec({
       ...request,
@@ -264,6 +283,32 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     });
   }
 
+  pause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => pauseContainer(this.#context, id));
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#whilePausing(id, () => unpauseContainer(this.#context, id));
+  }
+
+  /** Its health checks go on unless it is paused then. */
+  #whilePausing(id: string, operation: () => Promise<void>): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, async () => {
+      try {
+        await operation();
+      } finally {
+        const entry = this.#context.live.get(id);
+        if (entry !== undefined) this.#monitor(id, entry);
+      }
+    });
+  }
+
+  update(id: string, update: ContainerUpdate): Promise<void> {
+    this.#context.store.require(id);
+    return this.#queue.run(id, () => updateContainer(this.#context, id, update));
+  }
+
   async resize(id: string, size: { columns: number; rows: number }): Promise<void> {
     const record = this.#context.store.require(id);
     const entry = this.#context.live.get(id);
@@ -312,7 +357,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   #autoRemove({ id, state, config }: StoredContainer): void {
     if (state !== 'exited' || config.autoRemove !== true) return;
     this.#inBackground(id, async () => {
-      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, false);
+      if (this.#context.store.get(id)?.state === 'exited') await removeContainer(this.#context, id, {});
     });
   }
 
@@ -347,6 +392,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const record: StoredContainer = this.#context.store.require(id);
     const check = record.config.healthcheck;
     if (check === undefined || entry.health !== undefined || this.#context.live.get(id) !== entry) return;
+    if (record.paused) return;
     entry.health = new HealthMonitor({
       check,
       exec: (request) => this.exec(id, request),

@@ -1,6 +1,7 @@
 import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
 import type { ExecSession } from '../launcher/launcher.ts';
 import type { EndpointConfig } from './network-config.ts';
+import type { ContainerUpdate } from './updating.ts';
 
 /** What only a person at a terminal, or the Docker API, asks of the container engine. */
 export interface ContainerControl {
@@ -27,6 +28,20 @@ export interface ContainerControl {
   connect(id: string, endpoint: EndpointConfig): Promise<void>;
   /** Takes a container off a network, by the network's id. @throws BerthError `network.not-connected` */
   disconnect(id: string, networkId: string): Promise<void>;
+  /**
+   * Lets its processes stand still, its health checks too.
+   *
+   * @throws BerthError `container.not-running`, `container.paused`, `cgroup.not-frozen`
+   */
+  pause(id: string): Promise<void>;
+  /** @throws BerthError `container.not-paused` */
+  unpause(id: string): Promise<void>;
+  /**
+   * Changes its limits, in force at once, and its restart policy. What the kernel refuses leaves all as it was.
+   *
+   * @throws BerthError `container.removing`, `cgroup.write-failed`
+   */
+  update(id: string, update: ContainerUpdate): Promise<void>;
   /** The size of its terminal. @throws BerthError `container.not-running` */
   resize(id: string, size: { columns: number; rows: number }): Promise<void>;
 }

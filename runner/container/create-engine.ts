@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher } from '../launcher/launcher.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import { hostArchitecture } from '../os/facts.ts';
 import { thermalThrottlePath } from '../security/paths.ts';
+import type { Volumes } from '../volume/volumes.ts';
 import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
@@ -23,6 +25,8 @@ export interface EngineOptions {
   /** Answers names on user-defined networks; absent: nobody does. */
   readonly resolver?: NameSink;
   readonly launcher: Launcher;
+  readonly volumes: Volumes;
+  readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory; made when it is not there. */
   readonly directory: string;
   /** The runner's subtree (`prepareCgroupTree`). */

@@ -1,12 +1,15 @@
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError } from '#shared/errors.ts';
-import { removeCgroup } from '../os/cgroup.ts';
+import { removeCgroup, removeEmptyParents } from '../os/cgroup.ts';
 import { removeTree } from '../os/files.ts';
+import { anonymousVolumes } from './container-volumes.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import { signalNumber, stopSignalNumber } from './signals.ts';
 import { noNetworks, type StoredContainer } from './state.ts';
+import { thaw } from './thaw.ts';
 
 export interface StopOptions {
   readonly signal?: string;
@@ -39,7 +42,11 @@ export async function stopContainer(
   if (entry === undefined) return;
   await unpublish();
   const timeoutMs = options.timeoutMs ?? record.config.stopTimeoutMs;
-  await settleRun(context, id, await endRun(context, id, entry, () => entry.shim.stop(signal, timeoutMs)));
+  const end = await endRun(context, id, entry, async () => {
+    // A paused container gets the signal when it goes on.
+    await Promise.all([entry.shim.stop(signal, timeoutMs), thaw(context, id)]);
+  });
+  await settleRun(context, id, end);
 }
 
 /** Ends a run because it is unhealthy; the restart policy takes it for a failure. */
@@ -63,16 +70,22 @@ export async function killContainer(context: EngineContext, id: string, signal: 
   const number = signalNumber(signal);
   const entry = live.get(id);
   if (entry === undefined) throw notRunning(record);
-  if (number === sigkill || number === stopSignalNumber(record.config.stopSignal))
-    store.update(id, { desired: 'stopped' });
+  const ends = number === sigkill || number === stopSignalNumber(record.config.stopSignal);
+  if (ends) store.update(id, { desired: 'stopped' });
   await entry.shim.signal(number);
+  if (ends) await thaw(context, id);
 }
 
 /** Takes the container away with all that is its own. The record goes last, so that a crash is followed by the rest. */
-export async function removeContainer(context: EngineContext, id: string, force: boolean): Promise<void> {
-  const { store, network, live } = context;
+export async function removeContainer(
+  context: EngineContext,
+  id: string,
+  options: { readonly force?: boolean; readonly volumes?: boolean },
+): Promise<void> {
+  const { store, network, live, volumes } = context;
   const record = store.require(id);
-  if (!force && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
+  if (options.force !== true && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
+  if (options.volumes === true) volumes.bindTo(id, anonymousVolumes(record.config));
   if (record.state !== 'removing') store.update(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
   const entry = live.get(id);
   if (entry !== undefined) {
@@ -80,10 +93,21 @@ export async function removeContainer(context: EngineContext, id: string, force:
     await disconnect(context, id);
   }
   await removeCgroup(cgroupDirectory(context, id));
+  await removeParents(context, record);
   await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
   await removeTree(pathsOf(context, id).directory);
+  await volumes.removeBound(id);
   store.delete(id);
+}
+
+/** The cgroups between the runner's subtree and this container's go with the last container that names them. */
+async function removeParents({ store, cgroup }: EngineContext, { id, config }: StoredContainer): Promise<void> {
+  const parent = config.cgroupParent;
+  const others = store.list().filter((other) => other.id !== id && other.config.cgroupParent !== '');
+  if (parent === '' || others.some((other) => `${other.config.cgroupParent}/`.startsWith(`${parent}/`))) return;
+  const top = join(cgroup.mountPoint, cgroup.path);
+  await removeEmptyParents(join(top, parent), top);
 }
 
 /** True when it runs or will by itself. */

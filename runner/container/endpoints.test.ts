@@ -27,6 +27,7 @@ const running: StoredContainer = {
   published: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }],
   exitCode: undefined,
   oomKilled: false,
+  paused: false,
   error: '',
   restarts: 0,
   createdAtMs: 0,

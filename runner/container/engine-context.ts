@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher, Shim } from '../launcher/launcher.ts';
 import type { NetworkNames } from '../network/name-table.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
+import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
 import type { IsolationDefaults } from './isolation.ts';
 import type { HealthMonitor } from './health.ts';
@@ -20,6 +22,8 @@ export type EngineLog = (level: 'info' | 'warn' | 'error', message: string) => v
 export interface LiveContainer {
   readonly shim: Shim;
   health: HealthMonitor | undefined;
+  /** Tells of processes that were killed for want of memory, while it runs on. */
+  oom?: Disposable;
 }
 
 /** Takes the complete table of names, whenever it has changed. */
@@ -35,6 +39,8 @@ export interface EngineContext {
   /** Answers names on user-defined networks; absent: nobody does. */
   readonly resolver?: NameSink;
   readonly launcher: Launcher;
+  readonly volumes: Volumes;
+  readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory. */
   readonly directory: string;
   readonly cgroup: CgroupTree;
@@ -55,6 +61,11 @@ export function pathsOf(context: EngineContext, id: string): ContainerPaths {
 }
 
 /** The container's cgroup as a directory of the host. */
-export function cgroupDirectory({ cgroup }: EngineContext, id: string): string {
-  return join(cgroup.mountPoint, cgroup.path, id);
+export function cgroupDirectory(context: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(context.cgroup.mountPoint, cgroupPath(context, id));
+}
+
+/** The container's cgroup in the hierarchy: below the runner's subtree, in the parent that its config names. */
+export function cgroupPath({ cgroup, store }: Pick<EngineContext, 'cgroup' | 'store'>, id: string): string {
+  return join(cgroup.path, store.get(id)?.config.cgroupParent ?? '', id);
 }

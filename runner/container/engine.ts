@@ -26,6 +26,8 @@ export interface ContainerRecord {
   readonly published?: readonly BoundPort[];
   readonly exitCode: number | undefined;
   readonly oomKilled: boolean;
+  /** Running, but its processes stand still. */
+  readonly paused: boolean;
   /** Why the last start or run failed; empty when it did not. */
   readonly error: string;
   /** Restarts by policy since the last explicit start. */
@@ -65,8 +67,11 @@ export interface Engine {
   /** Resolves when it has ended; no restart follows. */
   stop(id: string, options?: { signal?: string; timeoutMs?: number }): Promise<void>;
   kill(id: string, signal: string): Promise<void>;
-  /** @throws BerthError `container.running` unless `force` */
-  remove(id: string, options?: { force?: boolean }): Promise<void>;
+  /**
+   * @param options `volumes`: with those of its volumes that have no name and that no other container uses
+   * @throws BerthError `container.running` unless `force`
+   */
+  remove(id: string, options?: { force?: boolean; volumes?: boolean }): Promise<void>;
   /** Resolves with the exit code when it is not running. */
   wait(id: string, options?: { signal?: AbortSignal }): Promise<number>;
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry>;

@@ -16,6 +16,7 @@ function spec(change: Partial<ContainerConfig>, isolation: Partial<IsolationCont
     ...change,
   });
   return runtimeSpec(config, {
+    mounts: [],
     containerId: 'a'.repeat(64),
     files: { hostname: '/c/hostname', hosts: '/c/hosts', resolvConf: '/c/resolv.conf' },
     cgroupsPath: '/x',
@@ -126,7 +127,7 @@ test('sysctls are added to the default ones, within the namespaces of the contai
 test('an init is the first process, from a file of the host', () => {
   const made = spec({}, { initPath: '/usr/lib/berth-init' });
   expect(made.process.args).toEqual(['/sbin/docker-init', '--', '/bin/true']);
-  expect(made.mounts.at(-1)).toEqual({
+  expect(made.mounts).toContainEqual({
     destination: '/sbin/docker-init',
     type: 'bind',
     source: '/usr/lib/berth-init',

@@ -127,8 +127,6 @@ export function isolationMounts(
   const writable = config.privileged ? new Set(['/sys', '/sys/fs/cgroup']) : new Set<string>();
   const shaped = mounts.flatMap((mount): readonly RuntimeMount[] => {
     if (mount.destination === '/dev/shm') return sharedMemory(config, context, mount);
-    // The files that are made for the container are its root's.
-    if (mount.type === 'bind' && context.idMappings !== undefined) return [withMappedOwners(mount)];
     if (!writable.has(mount.destination)) return [mount];
     return [{ ...mount, options: mount.options.filter((option) => option !== 'ro') }];
   });
@@ -136,8 +134,16 @@ export function isolationMounts(
   return context.initPath === undefined ? shaped : [...shaped, init];
 }
 
-function withMappedOwners(mount: RuntimeMount): RuntimeMount {
-  return { ...mount, options: [...mount.options, 'idmap'] };
+/**
+ * Mounts of what is the container's own (the files that are made for it, its volumes) as a user namespace wants them:
+ * what lies there as root's is its root's. A bind of the host keeps its owners, whom the container is not.
+ */
+export function withMappedOwners(
+  { idMappings }: Pick<IsolationContext, 'idMappings'>,
+  mounts: readonly RuntimeMount[],
+): readonly RuntimeMount[] {
+  if (idMappings === undefined) return mounts;
+  return mounts.map((mount) => ({ ...mount, options: [...mount.options, 'idmap'] }));
 }
 
 const kept = ['nosuid', 'noexec', 'nodev'];

@@ -2,13 +2,16 @@ import { BerthError } from '#shared/errors.ts';
 import { removeExitReport } from '../launcher/exit-report.ts';
 import type { Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
-import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
+import { blockDevices } from './block-devices.ts';
+import { prepareMounts } from './container-volumes.ts';
+import { cgroupDirectory, cgroupPath, pathsOf, type EngineContext } from './engine-context.ts';
 import { isolationContext } from './isolation.ts';
 import { joinNetworks } from './join-networks.ts';
 import { joinedNamespaces } from './joined-namespaces.ts';
 import { makeContainerDirectories } from './paths.ts';
+import { discardedLimits } from './resource-spec.ts';
 import { mountSharedMemory } from './shared-memory.ts';
-import { discardedLimits, runtimeSpec } from './spec.ts';
+import { runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
 const log = { maxBytes: 16 * 1024 * 1024, maxFiles: 4 };
@@ -38,6 +41,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   await removeCgroup(cgroupDirectory(context, id));
   if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
   const { links, namespaces, files, environment } = await joinNetworks(context, record);
+  const mounts = await prepareMounts(context, config);
   // Awaited here: what is joined is held until then.
   return await context.launcher.launch({
     containerId: id,
@@ -46,9 +50,11 @@ export async function launchContainer(context: EngineContext, record: StoredCont
       {
         containerId: id,
         files,
+        mounts,
         networkNamespaces: joined.network === undefined ? namespaces : [{ type: 'network', path: joined.network }],
-        cgroupsPath: `${context.cgroup.path}/${id}`,
+        cgroupsPath: cgroupPath(context, id),
         controllers: context.cgroup.controllers,
+        blockDevices: await blockDevices(config, context.cgroup.controllers),
         architecture: context.architecture,
         kernel: context.kernel,
         hostMaskedPaths: context.hostMaskedPaths,

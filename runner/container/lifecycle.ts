@@ -4,6 +4,7 @@ import type { ExitReport, Shim } from '../launcher/launcher.ts';
 import { removeCgroup } from '../os/cgroup.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { launchContainer, startFailureExitCode } from './launch.ts';
+import { watchOom } from './oom-watch.ts';
 import { decideRestart } from './restart.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import { noNetworks, type StoredContainer } from './state.ts';
@@ -49,6 +50,7 @@ export async function startContainer(
     error: '',
     exitCode: undefined,
     oomKilled: false,
+    paused: false,
     startedAtMs: undefined,
     ...(cause === 'asked' ? { restarts: 0, restartAtMs: undefined } : { restarts: before.restarts + 1 }),
   });
@@ -85,6 +87,11 @@ export function recordRunning(
   const entry: LiveContainer = { shim, health: undefined };
   context.live.set(record.id, entry);
   void exitOf(context, record.id, shim).then((end) => watcher(record.id, entry, end));
+  if (context.cgroup.controllers.includes('memory')) {
+    entry.oom = watchOom(cgroupDirectory(context, record.id), () => {
+      if (context.live.get(record.id) === entry) context.store.update(record.id, { oomKilled: true });
+    });
+  }
   const health = record.config.healthcheck === undefined ? 'none' : record.health;
   context.store.update(record.id, {
     state: 'running',
@@ -138,6 +145,7 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
   });
   const ended = {
     pid: 0,
+    paused: false,
     health: 'none',
     exitCode: end.exitCode,
     oomKilled: end.oomKilled,
@@ -159,6 +167,7 @@ export async function disconnect(context: EngineContext, id: string): Promise<vo
   if (entry === undefined) return;
   context.live.delete(id);
   entry.health?.[Symbol.dispose]();
+  entry.oom?.[Symbol.dispose]();
   await entry.shim[Symbol.asyncDispose]();
 }
 

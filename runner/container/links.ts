@@ -35,6 +35,6 @@ export function launchLinks(endpoints: readonly EndpointConfig[], links: readonl
 }
 
 export function launchLink(link: NetworkLink, leads: boolean): LinkSpec {
-  const { bridge, hostName, containerName, address, prefixLength, gateway, macAddress } = link;
-  return { bridge, hostName, containerName, address, prefixLength, gateway: leads ? gateway : '', macAddress };
+  const { networkId: _id, networkName: _name, hasWayOut: _out, ...spec } = link;
+  return leads ? spec : { ...spec, gateway: '' };
 }

@@ -2,8 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
-import { childCgroups, removeCgroup } from '../os/cgroup.ts';
+import { containerCgroups, removeCgroup } from '../os/cgroup.ts';
 import { removeTree } from '../os/files.ts';
+import { isFrozen } from '../os/freezer.ts';
 import { removeContainer } from './ending.ts';
 import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
@@ -11,6 +12,7 @@ import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.
 import { returnsWithRunner } from './restart.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import type { StoredContainer } from './state.ts';
+import { enforceLimits } from './updating.ts';
 
 /** What is left to do for a container, in its own queue, once the engine is up; `recover`: its recovery has failed. */
 export type Unfinished = 'nothing' | 'stop' | 'start' | 'recover';
@@ -56,7 +58,7 @@ export async function recoverContainer(
   switch (record.state) {
     case 'removing':
       await killShim(context, record.id);
-      await removeContainer(context, record.id, true);
+      await removeContainer(context, record.id, { force: true });
       return 'nothing';
     case 'starting':
     case 'running':
@@ -93,6 +95,8 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
   }
   await adoptNetworks(context, record, shim.pid);
   recordRunning(context, record, shim, record.startedAtMs ?? context.clock(), watcher);
+  if (isFrozen(cgroupDirectory(context, record.id))) context.store.update(record.id, { paused: true });
+  await enforceLimits(context, record.id).catch((error: unknown) => context.log('warn', errorText(error)));
   return record.desired === 'stopped' ? 'stop' : 'nothing';
 }
 
@@ -119,7 +123,7 @@ async function strays({ store, directory, cgroup }: EngineContext, database: Dat
     .all();
   const names = [
     ...(await readdir(directory)),
-    ...(await childCgroups(join(cgroup.mountPoint, cgroup.path))),
+    ...(await containerCgroups(join(cgroup.mountPoint, cgroup.path))).keys(),
     ...leases.map((row) => String(row['container_id'])),
   ];
   return new Set(names.filter((name) => /^[0-9a-f]{64}$/.test(name) && store.get(name) === undefined));
@@ -127,7 +131,10 @@ async function strays({ store, directory, cgroup }: EngineContext, database: Dat
 
 async function removeStray(context: EngineContext, id: string): Promise<void> {
   context.log('warn', `Removing the remains of container ${id}, which has no record`);
-  await clearRun(context, id);
+  await killShim(context, id);
+  const { mountPoint, path } = context.cgroup;
+  const cgroup = (await containerCgroups(join(mountPoint, path))).get(id);
+  if (cgroup !== undefined) await removeCgroup(cgroup);
   await context.network.release(id);
   await removeTree(pathsOf(context, id).directory);
 }

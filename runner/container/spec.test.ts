@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { knownCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules } from '../security/device-rules.ts';
 import { containerConfig } from './config.ts';
-import { discardedLimits, processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
+import { discardedLimits } from './resource-spec.ts';
+import { processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
 
 const config = containerConfig.parse({
   name: 'web',
@@ -21,6 +22,7 @@ const config = containerConfig.parse({
 });
 const context: SpecContext = {
   containerId: 'a'.repeat(64),
+  mounts: [],
   files: { hostname: '/c/hostname', hosts: '/c/hosts', resolvConf: '/c/resolv.conf' },
   networkNamespaces: [{ type: 'network' }],
   cgroupsPath: `/berth-x/${'a'.repeat(64)}`,

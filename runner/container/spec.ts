@@ -1,7 +1,8 @@
-import type { RuntimeMount, RuntimeNamespace, RuntimeResources, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import type { RuntimeMount, RuntimeNamespace, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { defaultMounts } from '../security/mounts.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
 import type { ContainerConfig } from './config.ts';
+import { runtimeMounts } from './mount-spec.ts';
 import {
   isolationArgs,
   isolationDeviceRules,
@@ -10,20 +11,26 @@ import {
   isolationNamespaces,
   isolationProcess,
   isolationSeccomp,
+  withMappedOwners,
   type IsolationContext,
 } from './isolation-spec.ts';
+import { resourceSpec, type BlockDevices } from './resource-spec.ts';
 
 /** What a spec is made from beside the container's config. Paths are absolute and on the host. */
 export interface SpecContext {
   readonly containerId: string;
   /** The files that are bound over /etc/hostname, /etc/hosts and /etc/resolv.conf. */
   readonly files: { readonly hostname: string; readonly hosts: string; readonly resolvConf: string };
+  /** What the container was given to mount (`prepareMounts`). */
+  readonly mounts: readonly RuntimeMount[];
   /** The container's own network namespace, or whose it joins; empty: the host's. */
   readonly networkNamespaces: readonly RuntimeNamespace[];
   /** Path in the cgroup hierarchy, from its root (`/berth-1a2b3c4d/<id>`). */
   readonly cgroupsPath: string;
   /** cgroup controllers in force: limits of the others are left out, as Docker discards them. */
   readonly controllers: readonly string[];
+  /** Of the config's block limits. */
+  readonly blockDevices?: BlockDevices;
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
@@ -43,7 +50,6 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
   const process = isolationProcess(config, isolation);
   const seccomp = isolationSeccomp(config, context, process.capabilities.bounding);
   const namespaces = [...isolationNamespaces(config, isolation), ...context.networkNamespaces];
-  const mounts = [...defaultMounts(config.shmBytes), ...fileMounts(context.files, config.readonlyRootfs)];
   return {
     ociVersion: '1.2.0',
     process: {
@@ -58,19 +64,33 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     root: { path: 'rootfs', readonly: config.readonlyRootfs },
     hostname: config.hostname,
     ...(config.domainname === '' ? {} : { domainname: config.domainname }),
-    mounts: isolationMounts(config, isolation, mounts),
+    mounts: runtimeMounts({
+      defaults: isolationMounts(config, isolation, defaultMounts(config.shmBytes)),
+      files: withMappedOwners(isolation, fileMounts(context.files, config.readonlyRootfs)),
+      own: ownersOfVolumes(config, isolation, context.mounts),
+    }),
     annotations: {},
     linux: {
       ...isolationLinux(config, isolation, { namespaces, maskedPaths: context.hostMaskedPaths }),
       cgroupsPath: context.cgroupsPath,
       resources: {
         devices: isolationDeviceRules(config, isolation),
-        ...resources(config, context.controllers),
+        ...resourceSpec(config, context.controllers, context.blockDevices),
       },
       ...(seccomp === undefined ? {} : { seccomp }),
       rootfsPropagation: 'rprivate',
     },
   };
+}
+
+/** With a user namespace, volumes are the container's own. */
+function ownersOfVolumes(
+  config: ContainerConfig,
+  isolation: IsolationContext,
+  mounts: readonly RuntimeMount[],
+): readonly RuntimeMount[] {
+  const volumes = new Set(config.mounts.flatMap((one) => (one.kind === 'volume' ? [one.destination] : [])));
+  return mounts.flatMap((mount) => (volumes.has(mount.destination) ? withMappedOwners(isolation, [mount]) : [mount]));
 }
 
 /**
@@ -112,25 +132,4 @@ function fileMounts(files: SpecContext['files'], readonly: boolean): RuntimeMoun
     bind(files.hostname, '/etc/hostname'),
     bind(files.hosts, '/etc/hosts'),
   ];
-}
-
-/** As with Docker, a memory limit without a swap limit allows as much swap again. */
-function resources(config: ContainerConfig, controllers: readonly string[]): RuntimeResources {
-  const memory = config.memoryBytes > 0 && controllers.includes('memory');
-  const pids = config.pidsLimit > 0 && controllers.includes('pids');
-  return {
-    ...(memory ? { memory: { limit: config.memoryBytes, swap: config.memoryBytes * 2 } } : {}),
-    ...(pids ? { pids: { limit: config.pidsLimit } } : {}),
-  };
-}
-
-/** The limits of a config that cannot be enforced on a host with these controllers, in words. */
-export function discardedLimits(config: ContainerConfig, controllers: readonly string[]): readonly string[] {
-  const wanted = [
-    { controller: 'memory', asked: config.memoryBytes > 0 },
-    { controller: 'pids', asked: config.pidsLimit > 0 },
-  ];
-  return wanted
-    .filter(({ controller, asked }) => asked && !controllers.includes(controller))
-    .map((one) => one.controller);
 }

@@ -23,8 +23,8 @@ export type ContainerListener = (id: string, record: ContainerRecord | undefined
 
 /**
  * The containers of one host. Reads are from memory; every change is in runner.db, on disk, before the memory shows it
- * and before a listener hears of it. `address`, `links` and `published` alone are not stored here: leases and ports are
- * the network's.
+ * and before a listener hears of it. Not stored here are `address`, `links` and `published`, which are the network's, and
+ * `paused`, which the kernel knows.
  */
 export class ContainerStore {
   readonly #records = new Map<string, StoredContainer>();
@@ -75,9 +75,14 @@ export class ContainerStore {
   }
 
   /** @throws BerthError `container.name-taken` */
+  requireFreeName(name: string): void {
+    const holder = this.#idsByName.get(name);
+    if (holder !== undefined) throw nameTaken(name, holder);
+  }
+
+  /** @throws BerthError `container.name-taken` */
   insert(id: string, config: ContainerConfig, createdAtMs: number): StoredContainer {
-    const holder = this.#idsByName.get(config.name);
-    if (holder !== undefined) throw nameTaken(config.name, holder);
+    this.requireFreeName(config.name);
     const record = created(id, config, createdAtMs);
     this.#insert.run({
       ...toColumns(record),
@@ -94,7 +99,7 @@ export class ContainerStore {
   update(id: string, change: ContainerChange): StoredContainer {
     const before = this.require(id);
     const record = withBackoff({ ...before, ...change });
-    const { address: _address, links: _links, published: _published, ...stored } = change;
+    const { address: _address, links: _links, published: _published, paused: _paused, ...stored } = change;
     if (Object.keys(stored).length > 0) this.#update.run(toColumns(record));
     this.#remember(record);
     this.#tell(id, record);
@@ -119,6 +124,15 @@ export class ContainerStore {
     this.#rename.run({ id, name, config: JSON.stringify(config) });
     this.#idsByName.delete(before.config.name);
     this.#remember({ ...before, config });
+    this.#tell(id, this.require(id));
+  }
+
+  /** Its config as a whole, but for its name. @throws BerthError `container.unknown` */
+  reconfigure(id: string, config: ContainerConfig): void {
+    const before = this.require(id);
+    const { name } = before.config;
+    this.#rename.run({ id, name, config: JSON.stringify({ ...config, name }) });
+    this.#remember({ ...before, config: { ...config, name } });
     this.#tell(id, this.require(id));
   }
 
@@ -193,6 +207,7 @@ function fromRow(row: Row): StoredContainer {
     address: undefined,
     exitCode: row.exit_code ?? undefined,
     oomKilled: row.oom_killed === 1,
+    paused: false,
     error: row.error,
     restarts: row.restarts,
     createdAtMs: row.created_at_ms,
@@ -238,6 +253,7 @@ function created(id: string, config: ContainerConfig, createdAtMs: number): Stor
     address: undefined,
     exitCode: undefined,
     oomKilled: false,
+    paused: false,
     error: '',
     restarts: 0,
     createdAtMs,

@@ -17,10 +17,19 @@ export type Answer =
       readonly headers?: Readonly<Record<string, string>>;
       readonly body: string;
     }
-  /** 204, or 304. */
-  | { readonly kind: 'empty'; readonly status: 204 | 304 }
+  /** 204 or 304, and 200 where dockerd says nothing either. */
+  | {
+      readonly kind: 'empty';
+      readonly status: 200 | 204 | 304;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   /** The head goes out at once, the body as it comes; its end is the answer's. */
-  | { readonly kind: 'stream'; readonly contentType: string; readonly write: (output: Output) => Promise<void> }
+  | {
+      readonly kind: 'stream';
+      readonly contentType: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly write: (output: Output) => Promise<void>;
+    }
   /** The connection becomes a raw stream, by upgrade (101) where the client asked for one. */
   | {
       readonly kind: 'hijack';

@@ -3,6 +3,7 @@ import type { ContainerRecord } from '../container/engine.ts';
 import type { Answer } from './answer.ts';
 import { flag, parameter, type ApiRequest } from './api-request.ts';
 import { writeLogs } from './container-logs.ts';
+import { refusePaused } from './container-pause.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireContainer } from './docker-errors.ts';
 import { bridge } from './session-bridge.ts';
@@ -13,6 +14,7 @@ import { stdFrame } from './translate/stdcopy.ts';
 /** POST /containers/{id}/attach. Of a container that does not run, its next run is waited for. */
 export function attachContainer(context: DockerApiContext, request: ApiRequest): Answer {
   const record = requireContainer(context, parameter(request, 'id'));
+  refusePaused(record, 'attach', parameter(request, 'id'));
   const { terminal } = record.config;
   const streams = { stdout: flag(request, 'stdout'), stderr: flag(request, 'stderr') };
   const stdin = flag(request, 'stdin') && record.config.stdin;

@@ -17,7 +17,7 @@ interface Change {
 const MAX_CHANGES = 200_000;
 
 /** What a start makes where an image lacks it; dockerd has it in a layer of its own. */
-const madeByStart = new Set([
+export const madeByStart: ReadonlySet<string> = new Set([
   '/etc/hosts',
   '/etc/hostname',
   '/etc/resolv.conf',

@@ -5,14 +5,16 @@ import { atLeast, jsonBody, option, type ApiRequest } from './api-request.ts';
 import { requireLinks } from './container-links.ts';
 import type { DockerApiContext } from './context.ts';
 import { checkName, nameConflict, requireImage } from './docker-errors.ts';
+import { hostLimits } from './host-limits.ts';
 import { checkFields } from './translate/check-fields.ts';
 import { containerConfigOf, type CreateContext } from './translate/container-config.ts';
+import { checkLimits } from './translate/create/check-limits.ts';
 import { isolationWarnings } from './translate/create/isolation.ts';
 import { checkNetworkConflicts } from './translate/create/network-conflicts.ts';
 import { placementOf } from './translate/create/network-endpoints.ts';
-import { discardWarnings } from './translate/create/resources.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
 import { wantedPorts } from './translate/create/published-ports.ts';
+import { wantedMounts } from './wanted-mounts.ts';
 
 /** POST /containers/create */
 export async function createContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
@@ -21,22 +23,22 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   checkName(name);
   const { HostConfig: hostConfig, NetworkingConfig: _, ...config } = body;
   checkFields(config, hostConfig ?? {});
+  const { limits, warnings: discarded } = checkLimits(hostConfig ?? {}, hostLimits(context), 'create');
   checkNetworkConflicts(config, hostConfig ?? {});
   const image = requireImage(context, body.Image ?? '');
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const networking = networkingOf(context, request, body, exposed);
+  const mounts = wantedMounts(context, request, { body, image });
   const legacyLinks = requireLinks(context, hostConfig ?? {});
   const { isolation } = context;
   const wanted = {
-    ...containerConfigOf(body, { name, publishGroup: randomUUID(), image, networking, isolation }),
+    ...containerConfigOf(
+      { ...body, HostConfig: limits },
+      { name, publishGroup: randomUUID(), image, networking, isolation, mounts },
+    ),
     legacyLinks,
   };
-  const controllers = context.view().facts.controllers;
-  const warnings = [
-    ...discardWarnings(wanted, controllers),
-    ...isolationWarnings(hostConfig ?? {}),
-    ...portWarnings(body),
-  ];
+  const warnings = [...discarded, ...isolationWarnings(hostConfig ?? {}), ...portWarnings(body)];
   try {
     const { id } = await context.engine.create(wanted);
     return json({ Id: id, Warnings: warnings }, 201);

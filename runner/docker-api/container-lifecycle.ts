@@ -13,7 +13,11 @@ const PATIENT_MS = 86_400_000;
 
 /** POST /containers/{id}/start */
 export async function startContainer(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
-  const { id, state } = requireContainer(context, parameter(request, 'id'));
+  const { id, state, paused } = requireContainer(context, parameter(request, 'id'));
+  if (paused) {
+    const text = 'cannot start a paused container, try unpause instead';
+    throw new BerthError('conflict', 'docker.paused', text);
+  }
   if (state === 'running') return notModified;
   await context.engine.start(id);
   return noContent;
@@ -86,13 +90,15 @@ export async function removeContainer(context: DockerApiContext, request: ApiReq
     throw new BerthError('unsupported', 'docker.links', text);
   }
   if (!flag(request, 'force') && isActive(record.state)) {
+    const state = record.paused ? 'paused' : record.state === 'restarting' ? 'restarting' : 'running';
+    const first = record.paused ? 'Unpause and then stop' : 'Stop';
     throw new BerthError(
       'conflict',
       'docker.running',
-      `You cannot remove a ${record.state === 'restarting' ? 'restarting' : 'running'} container ${record.id}. Stop the container before attempting removal or force remove`,
+      `You cannot remove a ${state} container ${record.id}. ${first} the container before attempting removal or force remove`,
     );
   }
-  await context.engine.remove(record.id, { force: flag(request, 'force') });
+  await context.engine.remove(record.id, { force: flag(request, 'force'), volumes: flag(request, 'v') });
   return noContent;
 }
 

@@ -23,11 +23,12 @@ export async function listContainers(context: DockerApiContext, request: ApiRequ
   });
   const { network } = context;
   const now = context.clock();
+  const volumePath = (name: string): string => context.volumes.pathOf(name);
   const withSize = flag(request, 'size');
   const entries: unknown[] = [];
   for (const record of chosen) {
     const size = withSize ? { size: await sizeOf(context, record) } : {};
-    entries.push(containerSummary(record, { network, now, ...size }));
+    entries.push(containerSummary(record, { network, now, volumePath, ...size }));
   }
   return json(entries);
 }

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerRecord } from '../container/engine.ts';
 import { json, type Answer } from './answer.ts';
@@ -15,10 +13,10 @@ export async function containerStats(context: DockerApiContext, request: ApiRequ
   const record = requireContainer(context, parameter(request, 'id'));
   const host = context.view().facts;
   if (!flag(request, 'stream', true)) {
-    const before = flag(request, 'one-shot') ? undefined : await sample(context, record);
+    const before = flag(request, 'one-shot') ? undefined : sample(context, record);
     if (before !== undefined && record.state === 'running')
       await delay(INTERVAL_MS, undefined, { signal: request.signal });
-    return json(statsDocument(record, await sample(context, record), before, host));
+    return json(statsDocument(record, sample(context, record), before, host));
   }
   return {
     kind: 'stream',
@@ -26,7 +24,7 @@ export async function containerStats(context: DockerApiContext, request: ApiRequ
     async write(output) {
       let before: StatsSample | undefined;
       while (context.engine.find(record.id) !== undefined && !output.signal.aborted) {
-        const now = await sample(context, record);
+        const now = sample(context, record);
         await output.json(statsDocument(record, now, before, host));
         before = now;
         await delay(INTERVAL_MS, undefined, { signal: output.signal }).catch(() => {});
@@ -36,18 +34,7 @@ export async function containerStats(context: DockerApiContext, request: ApiRequ
 }
 
 /** What the kernel counts for a container now; zeros where it has ended or there is no controller. */
-async function sample(context: DockerApiContext, { id }: ContainerRecord): Promise<StatsSample> {
+function sample(context: DockerApiContext, { id }: ContainerRecord): StatsSample {
   const record = context.engine.find(id);
-  const atMs = context.clock();
-  if (record?.state !== 'running') return { ...emptySample, atMs };
-  const directory = join(context.cgroupDirectory, id);
-  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
-  const names = ['cpu.stat', 'memory.current', 'memory.max', 'memory.stat', 'pids.current', 'pids.max', 'io.stat'];
-  const [cpu = '', memory = '', memoryMax = '', memoryStat = '', pids = '', pidsMax = '', io = ''] = await Promise.all(
-    names.map((name) => read(join(directory, name))),
-  );
-  const procs = pids === '' ? await read(join(directory, 'cgroup.procs')) : '';
-  const [system, network] = await Promise.all([read('/proc/stat'), read(`/proc/${record.pid}/net/dev`)]);
-  const texts = { cpu, memory, memoryMax, memoryStat, pids: pids || `${procs.split('\n').length - 1}`, pidsMax, io };
-  return { ...texts, system, network, atMs, running: true };
+  return record === undefined ? { ...emptySample, atMs: context.clock() } : context.stats.sample(record);
 }

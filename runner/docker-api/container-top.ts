@@ -15,7 +15,7 @@ export async function topContainer(context: DockerApiContext, request: ApiReques
   const record = requireContainer(context, parameter(request, 'id'));
   if (record.state !== 'running') throw notRunning(record);
   const args = (option(request, 'ps_args') ?? '-ef').split(/\s+/).filter((word) => word !== '');
-  const pids = await processesOf(join(context.cgroupDirectory, record.id));
+  const pids = await processesOf(join(context.cgroupDirectory, record.config.cgroupParent, record.id));
   const { Titles, Processes } = parsePs(await psOutput(args), pids);
   return json({ Titles, Processes });
 }

@@ -16,6 +16,7 @@ export function placeOf(context: DockerApiContext, record: ContainerRecord): Con
     resolvConfPath: paths.resolvConf,
     upper: paths.upper,
     work: paths.work,
+    volumePath: (name) => context.volumes.pathOf(name),
     layers: context.images.find(record.config.imageId)?.layerDirectories ?? [],
   };
 }

@@ -1,9 +1,12 @@
+import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ContainerControl } from '../container/control.ts';
 import type { Engine } from '../container/engine.ts';
 import type { ImageCatalog } from '../image/catalog.ts';
 import type { ImageStore } from '../image/store.ts';
+import type { VolumeControl } from '../volume/volumes.ts';
 import type { EventLog } from './event-log.ts';
 import type { ExecRegistry } from './exec-registry.ts';
+import type { StatsReaders } from './stats-readers.ts';
 import type { NetworkView } from './translate/container-network.ts';
 import type { IsolationHost } from './translate/create/isolation.ts';
 import type { HostView } from './translate/host.ts';
@@ -15,6 +18,8 @@ export interface DockerApiHost {
   readonly engine: Engine & ContainerControl;
   readonly images: ImageStore & ImageCatalog;
   readonly network: NetworkView;
+  readonly volumes: VolumeControl;
+  readonly files: ContainerFiles;
   /** The data root's `containers` directory. */
   readonly containersDirectory: string;
   /** A container's cgroup is the directory of its id in this one. */
@@ -27,4 +32,5 @@ export interface DockerApiHost {
 export interface DockerApiContext extends DockerApiHost {
   readonly events: EventLog;
   readonly execs: ExecRegistry;
+  readonly stats: StatsReaders;
 }

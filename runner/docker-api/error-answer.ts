@@ -18,6 +18,7 @@ const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: num
   'launch.command-not-executable': notStarted,
   'sysctl.refused': (error) => ({ status: 500, message: `${createFailed}: ${error.message}: unknown` }),
   'launch.user-unknown': (error) => ({ status: 400, message: error.message }),
+  'mount.guarded': (error) => ({ message: `${startFailed}: ${error.message}: unknown` }),
   'container.no-command': () => ({ message: 'no command specified' }),
   'signal.unknown': (error) => ({ message: `invalid signal: ${/"(.*)"/.exec(error.message)?.[1] ?? ''}` }),
   'image.reference-invalid': (error) => ({ message: error.message.replace(/^image reference ".*": /s, '') }),

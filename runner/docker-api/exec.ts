@@ -4,6 +4,7 @@ import type { ExecSession } from '../launcher/launcher.ts';
 import { json, type Answer } from './answer.ts';
 import { jsonBody, parameter, type ApiRequest } from './api-request.ts';
 import { terminalSize } from './container-lifecycle.ts';
+import { refusePaused } from './container-pause.ts';
 import type { DockerApiContext } from './context.ts';
 import { notRunning, requireContainer } from './docker-errors.ts';
 import { commandText } from './error-answer.ts';
@@ -34,6 +35,7 @@ export async function createExec(context: DockerApiContext, request: ApiRequest)
   const record = requireContainer(context, parameter(request, 'id'));
   const body = await jsonBody(request, execBody);
   if (record.state !== 'running') throw notRunning(record);
+  refusePaused(record, 'exec', parameter(request, 'id'));
   const args = body.Cmd ?? [];
   if (args.length === 0) throw new BerthError('invalid', 'docker.no-exec-command', 'No exec command specified');
   const [rows, columns] = body.ConsoleSize ?? [];
@@ -74,6 +76,7 @@ export async function startExec(context: DockerApiContext, request: ApiRequest):
   const record = requireContainer(context, exec.containerId);
   if (exec.started) throw new BerthError('conflict', 'docker.exec-started', `Exec ${exec.id} has already run`);
   if (record.state !== 'running') throw notRunning(record);
+  refusePaused(record, 'exec', record.id);
   exec.started = true;
   const starting = begin(context, exec);
   if (body.Detach === true) {

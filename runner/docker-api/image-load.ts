@@ -14,6 +14,7 @@ export function loadImages(context: DockerApiContext, request: ApiRequest): Answ
     contentType: 'application/json',
     async write(output) {
       const archive = new PassThrough();
+      archive.on('error', () => {}); // also when the load has ended, and nobody else listens
       request.body.on('error', (error) => archive.destroy(error));
       request.body.pipe(archive);
       // Of progress that could not be sent yet only the newest is kept.

@@ -92,17 +92,3 @@ function inUse(network: NetworkRecord, records: readonly ContainerRecord[]): Ber
   const text = `error while removing network: network ${network.name} has active endpoints (${users.join(', ')})`;
   return new BerthError('forbidden', 'docker.network-in-use', text);
 }
-
-export function listVolumes(): Answer {
-  return json({ Volumes: [], Warnings: null });
-}
-
-export function pruneVolumes(): Answer {
-  return json({ VolumesDeleted: null, SpaceReclaimed: 0 });
-}
-
-/** GET and DELETE /volumes/{name} */
-export function noVolume(_context: DockerApiContext, request: ApiRequest): Answer {
-  const name = parameter(request, 'name').slice(0, 80);
-  throw new BerthError('not-found', 'docker.no-volume', `get ${name}: no such volume`);
-}

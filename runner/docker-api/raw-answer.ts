@@ -58,7 +58,7 @@ export async function sendRaw(answer: Answer, request: IncomingMessage, socket: 
     case 'empty':
       return end(socket, answer.status, '', '');
     case 'stream': {
-      socket.write(headText(200, { 'Content-Type': answer.contentType, Connection: 'close' }));
+      socket.write(headText(200, { 'Content-Type': answer.contentType, ...answer.headers, Connection: 'close' }));
       await answer.write(new Output(socket));
       socket.end();
       return;

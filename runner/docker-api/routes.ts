@@ -1,9 +1,12 @@
 import { BerthError } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
 import { parameter, type ApiRequest } from './api-request.ts';
+import { readArchive, statArchive, writeArchive } from './container-archive.ts';
 import { attachContainer } from './container-attach.ts';
 import { containerChanges } from './container-changes.ts';
 import { createContainer } from './container-create.ts';
+import { commitContainer } from './container-commit.ts';
+import { exportContainer } from './container-export.ts';
 import {
   killContainer,
   removeContainer,
@@ -15,28 +18,24 @@ import {
 } from './container-lifecycle.ts';
 import { inspectContainer, listContainers } from './container-list.ts';
 import { containerLogs } from './container-logs.ts';
+import { pauseContainer, unpauseContainer } from './container-pause.ts';
 import { containerStats } from './container-stats.ts';
 import { topContainer } from './container-top.ts';
+import { updateContainer } from './container-update.ts';
 import { waitContainer } from './container-wait.ts';
 import type { DockerApiContext } from './context.ts';
 import { notInThisVersion } from './docker-errors.ts';
 import { streamEvents } from './events.ts';
 import { createExec, inspectExec, resizeExec, startExec } from './exec.ts';
+import { createImage } from './image-import.ts';
 import { loadImages } from './image-load.ts';
+import { saveImage, saveImages } from './image-save.ts';
 import { historyOfImage, inspectImage, listImages, pruneImages, removeImage, tagImage } from './images.ts';
 import { connectNetwork, disconnectNetwork } from './network-connect.ts';
-import {
-  createNetwork,
-  inspectNetwork,
-  listNetworks,
-  listVolumes,
-  noVolume,
-  pruneNetworks,
-  pruneVolumes,
-  removeNetwork,
-} from './networks.ts';
+import { createNetwork, inspectNetwork, listNetworks, pruneNetworks, removeNetwork } from './networks.ts';
 import type { Operation } from './operations.ts';
 import { routeFinder } from './route-match.ts';
+import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
 import { authenticate, diskUsage, info, ping, pruneStopped, version } from './system.ts';
 
 type Handler = (context: DockerApiContext, request: ApiRequest) => Answer | Promise<Answer>;
@@ -59,14 +58,11 @@ const noSwarm: Handler = () => {
   throw new BerthError('unavailable', 'docker.no-swarm', text);
 };
 
-const copying = notYet('Copying files in and out of containers');
-const volumes = notYet('Creating and changing volumes');
 const plugins = notYet('Managing plugins');
 const noPlugin: Handler = (_context, request) => {
   const text = `plugin "${parameter(request, 'name').slice(0, 80)}" not found`;
   throw new BerthError('not-found', 'docker.no-plugin', text);
 };
-const saving = notYet('Saving images');
 const buildkit = notYet('BuildKit');
 
 /** Every operation of the API: one without a handler does not compile. */
@@ -86,43 +82,43 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'GET /containers/{id}/top': topContainer,
   'GET /containers/{id}/logs': containerLogs,
   'GET /containers/{id}/changes': containerChanges,
-  'GET /containers/{id}/export': notYet('Exporting containers'),
+  'GET /containers/{id}/export': exportContainer,
   'GET /containers/{id}/stats': containerStats,
   'POST /containers/{id}/resize': resizeContainer,
   'POST /containers/{id}/start': startContainer,
   'POST /containers/{id}/stop': stopContainer,
   'POST /containers/{id}/restart': restartContainer,
   'POST /containers/{id}/kill': killContainer,
-  'POST /containers/{id}/update': notYet('Changing the limits of a container'),
+  'POST /containers/{id}/update': updateContainer,
   'POST /containers/{id}/rename': renameContainer,
-  'POST /containers/{id}/pause': notYet('Pausing containers'),
-  'POST /containers/{id}/unpause': notYet('Pausing containers'),
+  'POST /containers/{id}/pause': pauseContainer,
+  'POST /containers/{id}/unpause': unpauseContainer,
   'POST /containers/{id}/attach': attachContainer,
   'GET /containers/{id}/attach/ws': notYet('Attaching over a WebSocket'),
   'POST /containers/{id}/wait': waitContainer,
   'DELETE /containers/{id}': removeContainer,
-  'HEAD /containers/{id}/archive': copying,
-  'GET /containers/{id}/archive': copying,
-  'PUT /containers/{id}/archive': copying,
+  'HEAD /containers/{id}/archive': statArchive,
+  'GET /containers/{id}/archive': readArchive,
+  'PUT /containers/{id}/archive': writeArchive,
   'POST /containers/{id}/exec': createExec,
   'POST /exec/{id}/start': startExec,
   'POST /exec/{id}/resize': resizeExec,
   'GET /exec/{id}/json': inspectExec,
 
   'GET /images/json': listImages,
-  'POST /images/create': notYet('Pulling and importing images'),
+  'POST /images/create': createImage,
   'POST /images/load': loadImages,
   'POST /images/prune': pruneImages,
   'GET /images/search': notYet('Searching for images'),
-  'GET /images/get': saving,
-  'GET /images/{name:path}/get': saving,
+  'GET /images/get': saveImages,
+  'GET /images/{name:path}/get': saveImage,
   'GET /images/{name:path}/json': inspectImage,
   'GET /images/{name:path}/history': historyOfImage,
   'POST /images/{name:path}/push': notYet('Pushing images'),
   'POST /images/{name:path}/tag': tagImage,
   'DELETE /images/{name:path}': removeImage,
   'GET /distribution/{name:path}/json': notYet('Asking a registry'),
-  'POST /commit': notYet('Committing a container as an image'),
+  'POST /commit': commitContainer,
   'POST /build': notYet('Building images'),
   'POST /build/prune': notYet('Building images'),
   'POST /session': buildkit,
@@ -136,10 +132,10 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'POST /networks/{id}/disconnect': disconnectNetwork,
   'POST /networks/prune': pruneNetworks,
   'GET /volumes': listVolumes,
-  'POST /volumes/create': volumes,
-  'GET /volumes/{name}': noVolume,
-  'PUT /volumes/{name}': volumes,
-  'DELETE /volumes/{name}': noVolume,
+  'POST /volumes/create': createVolume,
+  'GET /volumes/{name}': inspectVolume,
+  'PUT /volumes/{name}': noSwarm,
+  'DELETE /volumes/{name}': removeVolume,
   'POST /volumes/prune': pruneVolumes,
 
   'GET /plugins': () => ({ kind: 'json', body: [] }),

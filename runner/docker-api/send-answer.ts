@@ -18,14 +18,20 @@ export async function sendAnswer(answer: Answer, request: IncomingMessage, respo
     case 'text':
       return whole(response, answer.status ?? 200, 'text/plain; charset=utf-8', answer.body, answer.headers);
     case 'empty':
-      response.writeHead(answer.status, commonHeaders);
+      response.writeHead(answer.status, {
+        ...commonHeaders,
+        ...answer.headers,
+        ...(answer.status === 200 ? { 'Content-Length': 0 } : {}),
+      });
       response.end();
       return;
     case 'stream':
-      return stream(response, answer.contentType, answer.write);
+      return stream(response, { 'Content-Type': answer.contentType, ...answer.headers }, answer.write);
     case 'hijack':
       // Without an upgrade nothing can be sent to us after the request: there is no input.
-      return stream(response, answer.contentType, (output) => answer.serve({ output, input: Readable.from([]) }));
+      return stream(response, { 'Content-Type': answer.contentType }, (output) =>
+        answer.serve({ output, input: Readable.from([]) }),
+      );
     default:
       throw answer satisfies never;
   }
@@ -49,10 +55,10 @@ function whole(
 
 async function stream(
   response: ServerResponse,
-  contentType: string,
+  headers: Readonly<Record<string, string>>,
   write: (output: Output) => Promise<void>,
 ): Promise<void> {
-  response.writeHead(200, { ...commonHeaders, 'Content-Type': contentType });
+  response.writeHead(200, { ...commonHeaders, ...headers });
   response.flushHeaders();
   try {
     await write(new Output(response));

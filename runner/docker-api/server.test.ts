@@ -4,8 +4,10 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createContainerFiles } from '../archive/local-container-files.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -43,6 +45,9 @@ const host: DockerApiHost = {
     connect: () => Promise.resolve(),
     disconnect: () => Promise.resolve(),
     restart: () => Promise.resolve(),
+    pause: () => Promise.reject(new Error('not here')),
+    unpause: () => Promise.reject(new Error('not here')),
+    update: () => Promise.reject(new Error('not here')),
     resize: () => Promise.resolve(),
   },
   images: {
@@ -53,9 +58,24 @@ const host: DockerApiHost = {
     onChange: () => ({ [Symbol.dispose]: () => {} }),
     tag: () => {},
     detail: () => undefined,
+    create: () => Promise.reject(new Error('none is made here')),
+    save: () => Readable.from([]),
     guard: () => ({ [Symbol.dispose]: () => {} }),
   },
   network: { list: () => [], find: () => undefined },
+  volumes: {
+    create: () => Promise.reject(new Error('no volumes')),
+    find: () => undefined,
+    list: () => [],
+    onChange: () => ({ [Symbol.dispose]: () => {} }),
+    pathOf: (name) => `/nonexistent/${name}`,
+    remove: () => Promise.resolve(),
+    require: () => {
+      throw new Error('no volumes');
+    },
+    usersOf: () => [],
+  },
+  files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
   isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },

@@ -11,6 +11,7 @@ import { ExecRegistry } from './exec-registry.ts';
 import { sendAnswer } from './send-answer.ts';
 import { sendRaw, upgradeBody } from './raw-answer.ts';
 import { findRoute } from './routes.ts';
+import { StatsReaders } from './stats-readers.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
 export interface DockerApiOptions {
@@ -26,8 +27,12 @@ export interface DockerApiOptions {
  */
 export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Promise<AsyncDisposable> {
   const events = new EventLog(host.engine, host.clock);
+  const volumeEvents = host.volumes.onChange((action, { name }) =>
+    events.tell({ type: 'volume', action, id: name, attributes: { driver: 'local' } }),
+  );
   const execs = new ExecRegistry(host.engine);
-  const context: DockerApiContext = { ...host, events, execs };
+  const stats = new StatsReaders(host.engine, host.cgroupDirectory, host.clock);
+  const context: DockerApiContext = { ...host, events, execs, stats };
   const connections = new Set<Duplex>();
   const server = createServer((request, response) => {
     void respond(context, request, response);
@@ -45,8 +50,10 @@ export async function serveDockerApi({ socketPath, host }: DockerApiOptions): Pr
       server.closeAllConnections();
       for (const socket of connections) socket.destroy(); // upgraded ones are not the server's any more
       await closed;
+      volumeEvents[Symbol.dispose]();
       events[Symbol.dispose]();
       execs[Symbol.dispose]();
+      stats[Symbol.dispose]();
     },
   };
 }

@@ -6,6 +6,7 @@ import type { DockerApiContext } from './context.ts';
 import { notInThisVersion } from './docker-errors.ts';
 import { containerSummary } from './translate/container-summary.ts';
 import { parseFilters, passesLabels } from './translate/filters.ts';
+import { volumeUsages } from './volumes.ts';
 import { untilMs } from './translate/until-filter.ts';
 import { infoAnswer, versionAnswer } from './translate/host.ts';
 import { imageSummary } from './translate/image-document.ts';
@@ -38,10 +39,11 @@ export function info(context: DockerApiContext): Answer {
 export async function diskUsage(context: DockerApiContext): Promise<Answer> {
   const { network, engine, images } = context;
   const now = context.clock();
+  const volumePath = (name: string): string => context.volumes.pathOf(name);
   const records = engine.list();
   const containers: unknown[] = [];
   for (const record of records) {
-    containers.push(containerSummary(record, { network, now, size: await sizeOf(context, record) }));
+    containers.push(containerSummary(record, { network, now, volumePath, size: await sizeOf(context, record) }));
   }
   const stored = images.list();
   const users = (id: string): number => records.filter((record) => record.config.imageId === id).length;
@@ -49,7 +51,7 @@ export async function diskUsage(context: DockerApiContext): Promise<Answer> {
     LayersSize: stored.reduce((sum, image) => sum + image.sizeBytes, 0),
     Images: stored.map((image) => ({ ...imageSummary(image, users(image.id)), SharedSize: 0 })),
     Containers: containers,
-    Volumes: [],
+    Volumes: await volumeUsages(context),
     BuildCache: [],
   });
 }

@@ -8,6 +8,7 @@ import { createZstdDecompress } from 'node:zlib';
 import type { Digest } from '#shared/digest.ts';
 import { corrupt } from './archive-image.ts';
 import type { ArchiveLayer } from './archive-image.ts';
+import { recipeOfTree } from './layer-store.ts';
 import type { LayerLimits } from './limits.ts';
 import { unpack, unpackFailure } from './unpack.ts';
 import type { UnpackedLayer } from './unpack.ts';
@@ -57,12 +58,15 @@ async function unpackZstd(layer: LayerBlob, tree: string, options: UnpackOptions
     () => undefined,
     (error: unknown) => error,
   );
-  const report = await unpack(options.binary, tree, { kind: 'stream', stream: decompressor }, options).catch(
-    (error: unknown) => {
-      options.signal?.throwIfAborted();
-      throw corrupt(`blob ${layer.name}: the zstd stream is damaged: ${String(error)}`, error);
-    },
-  );
+  const report = await unpack(
+    options.binary,
+    tree,
+    { kind: 'stream', stream: decompressor },
+    { ...options, recipe: recipeOfTree(tree) },
+  ).catch((error: unknown) => {
+    options.signal?.throwIfAborted();
+    throw corrupt(`blob ${layer.name}: the zstd stream is damaged: ${String(error)}`, error);
+  });
   await inflating;
   if (!report.ok) throw unpackFailure(`layer ${layer.name}`, report);
   return { ...report, digest: `sha256:${hash.digest('hex')}` };
@@ -71,7 +75,12 @@ async function unpackZstd(layer: LayerBlob, tree: string, options: UnpackOptions
 async function unpackFile(layer: LayerBlob, tree: string, options: UnpackOptions): Promise<UnpackedLayer> {
   await using file = await open(layer.path);
   if (await isZstd(file)) return unpackZstd(layer, tree, options);
-  const report = await unpack(options.binary, tree, { kind: 'file', fd: file.fd }, options);
+  const report = await unpack(
+    options.binary,
+    tree,
+    { kind: 'file', fd: file.fd },
+    { ...options, recipe: recipeOfTree(tree) },
+  );
   if (!report.ok) throw unpackFailure(`layer ${layer.name}`, report);
   return report;
 }

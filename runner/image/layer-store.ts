@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Digest } from '#shared/digest.ts';
 
@@ -11,6 +11,8 @@ const layerRecord = z.object({
   contentBytes: z.int(),
   /** It hides everything below it: overlayfs ignores the mark on a root, so the layers below are left out instead. */
   opaqueRoot: z.boolean(),
+  /** Length of its tar, where that can be made again: `recipe` beside the tree says how. */
+  tarBytes: z.int().optional(),
 });
 export type LayerRecord = z.infer<typeof layerRecord>;
 
@@ -36,9 +38,16 @@ export interface LayerStore {
   find(diffId: Digest): LayerRecord | undefined;
   /** The root of its tree. */
   treeDirectory(diffId: Digest): string;
+  /** How its tar is made again from the tree. */
+  recipePath(diffId: Digest): string;
   pin(diffIds: readonly Digest[]): PinnedLayers;
   /** Removes every layer that is neither pinned nor among `referenced()`, which is asked at the moment of deciding. */
   collect(referenced: () => ReadonlySet<string>): Promise<void>;
+}
+
+/** Where the recipe of a tree is, also of one that is being made. */
+export function recipeOfTree(tree: string): string {
+  return join(dirname(tree), 'recipe.gz');
 }
 
 function hexOf(diffId: Digest): string {
@@ -142,5 +151,12 @@ export async function openLayerStore(directory: string): Promise<LayerStore> {
     for (const grave of doomed) await removeTree(grave);
   }
 
-  return { stage, find, treeDirectory: (diffId) => join(layerPath(hexOf(diffId)), 'diff'), pin, collect };
+  return {
+    stage,
+    find,
+    treeDirectory: (diffId) => join(layerPath(hexOf(diffId)), 'diff'),
+    recipePath: (diffId) => recipeOfTree(join(layerPath(hexOf(diffId)), 'diff')),
+    pin,
+    collect,
+  };
 }

@@ -11,6 +11,7 @@ import { readDockerArchive } from './docker-archive.ts';
 import type { ImageRecords, NewImage } from './image-records.ts';
 import { unpackBlob, verifyBlob } from './layer-blob.ts';
 import type { UnpackOptions } from './layer-blob.ts';
+import { recipeOfTree } from './layer-store.ts';
 import type { LayerRecord, LayerStore, PinnedLayers } from './layer-store.ts';
 import { readOciArchive } from './oci-archive.ts';
 import { rootfsImage } from './rootfs-archive.ts';
@@ -24,13 +25,15 @@ export interface LoadOptions extends UnpackOptions {
   readonly onProgress?: (message: string) => void;
 }
 
-async function unpackArchive(archive: Readable, directory: string, options: LoadOptions): Promise<UnpackedLayer> {
+async function unpackArchive(archive: Readable, directory: string, options: UnpackOptions): Promise<UnpackedLayer> {
   const abort = (): void => void archive.destroy(new Error('the load was aborted'));
   options.signal?.addEventListener('abort', abort, { once: true });
   try {
     options.signal?.throwIfAborted(); // an abort before the listener was there is not told again
     const { stream, description } = await openArchiveSource(archive);
-    const report = await unpack(options.binary, directory, { kind: 'stream', stream }, options);
+    // It may be a layer itself.
+    const recipe = recipeOfTree(directory);
+    const report = await unpack(options.binary, directory, { kind: 'stream', stream }, { ...options, recipe });
     if (report.ok && report.sourceBytes > 0) return report;
     if (report.ok || report.code === 'not-tar') throw unknownArchive(description);
     throw unpackFailure('the archive', report);
@@ -73,16 +76,26 @@ function withReference(images: readonly ArchiveImage[], reference: string | unde
   return [{ ...image, references: [formatReference(parseReference(reference))] }];
 }
 
-async function storeLayer(layer: ArchiveLayer, pinned: PinnedLayers, options: LoadOptions): Promise<LayerRecord> {
+/** What is kept of a layer that has been unpacked. */
+export function recordOf({ contentBytes, opaqueRoot, tarBytes, replaced }: UnpackedLayer): LayerRecord {
+  return { contentBytes, opaqueRoot, ...(replaced ? {} : { tarBytes }) };
+}
+
+export async function storeLayer(
+  layer: ArchiveLayer,
+  pinned: PinnedLayers,
+  options: UnpackOptions,
+): Promise<LayerRecord> {
   let made = false;
   const record = await pinned.ensure(layer.diffId, async (tree) => {
     made = true;
-    if (layer.kind === 'blob') return unpackBlob(layer, tree, options);
+    if (layer.kind === 'blob') return recordOf(await unpackBlob(layer, tree, options));
+    await rename(recipeOfTree(layer.path), recipeOfTree(tree));
     await rename(layer.path, tree);
-    return layer.unpacked;
+    return recordOf(layer.unpacked);
   });
   if (!made && layer.kind === 'blob') await verifyBlob(layer, options.signal);
-  return { contentBytes: record.contentBytes, opaqueRoot: record.opaqueRoot };
+  return record;
 }
 
 function createdAtMs(image: ArchiveImage): number {

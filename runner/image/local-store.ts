@@ -9,6 +9,8 @@ import type { LayerStore } from './layer-store.ts';
 import { defaultLayerLimits } from './limits.ts';
 import type { LayerLimits } from './limits.ts';
 import { loadArchive } from './load.ts';
+import { storeNewImage } from './new-image.ts';
+import { saveArchive } from './save.ts';
 import type { ImageRecord, ImageStore } from './store.ts';
 
 export interface ImageStoreOptions {
@@ -91,6 +93,27 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
       const image = configText === undefined ? undefined : records.byIdPrefix(id.slice('sha256:'.length));
       if (configText === undefined || image === undefined) return undefined;
       return { configText, layerBytes: image.layers.map((diffId) => layers.find(diffId)?.contentBytes ?? 0) };
+    },
+    async create(draft) {
+      let id: string;
+      try {
+        const limits = options.limits ?? defaultLayerLimits;
+        const { signal } = draft;
+        id = await storeNewImage(draft, { layers, records, binary: options.unpackBinary, limits, signal });
+      } finally {
+        await collect();
+      }
+      changed();
+      return toRecord(requireStored(id, 'create'));
+    },
+    save(images, { signal } = {}) {
+      const saved = images.map(({ id, references }) => {
+        const image = requireStored(id, 'save');
+        return { image, configText: records.configText(image.id) ?? '', references };
+      });
+      const archive = saveArchive(saved, { layers, binary: options.unpackBinary, signal });
+      archive.once('close', () => void collect().catch(() => undefined)); // what was removed while it was pinned
+      return archive;
     },
     async load(archive, loadOptions) {
       let ids: readonly string[];

@@ -24,6 +24,8 @@ export const unpackedLayer = z.object({
   skippedXattrs: z.int(),
   /** The layer hides everything below it. */
   opaqueRoot: z.boolean(),
+  /** An entry took the place of an earlier one, whose content is nowhere now: its tar cannot be made again. */
+  replaced: z.boolean(),
 });
 export type UnpackedLayer = z.infer<typeof unpackedLayer>;
 
@@ -92,13 +94,18 @@ export async function unpack(
   binary: string,
   directory: string,
   source: UnpackSource,
-  options: { limits: LayerLimits; signal?: AbortSignal | undefined },
+  options: {
+    limits: LayerLimits;
+    signal?: AbortSignal | undefined;
+    /** A file to be made: how the tar is put together again (`layerTar`). */
+    recipe?: string | undefined;
+  },
 ): Promise<UnpackedLayer | UnpackFailure> {
   const { limits, signal } = options;
   signal?.throwIfAborted();
   const numbers = [limits.contentBytes, limits.entries, limits.depth, limits.ratio, process.pid];
   const child = startedProcess(
-    spawn(binary, [directory, ...numbers.map(String)], {
+    spawn(binary, [directory, ...numbers.map(String), ...(options.recipe === undefined ? [] : [options.recipe])], {
       stdio: [source.kind === 'file' ? source.fd : 'pipe', 'pipe', 'pipe'],
       env: {},
     }),

@@ -1,4 +1,7 @@
-import type { RuntimeResources } from '#shared/oci/runtime-spec.ts';
+import type { BlockDevice, BlockDeviceRate, RuntimeResources } from '#shared/oci/runtime-spec.ts';
+
+/** A file of a cgroup and what is written to it. */
+export type CgroupFile = readonly [name: string, value: string];
 
 /**
  * cpu.weight (1 to 10000) of Docker's CPU shares (2 to 262144): the curve that maps the default 1024 to the default 100.
@@ -10,14 +13,19 @@ export function weightOfShares(shares: number): number {
   return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
 }
 
+/** io.weight (1 to 10000) of a block weight (10 to 1000), on a straight line, as runc does it. */
+export function ioWeight(blockWeight: number): number {
+  return 1 + Math.floor(((Math.min(Math.max(blockWeight, 10), 1000) - 10) * 9999) / 990);
+}
+
 /** -1 is how the OCI spec and Docker say "no limit". */
 function limitText(value: number): string {
   return value < 0 ? 'max' : String(value);
 }
 
 /** memory.swap.max counts swap alone, Docker's value memory and swap together. */
-function memoryFiles(memory: NonNullable<RuntimeResources['memory']>): (readonly [string, string])[] {
-  const files: [string, string][] = [];
+function memoryFiles(memory: NonNullable<RuntimeResources['memory']>): CgroupFile[] {
+  const files: CgroupFile[] = [];
   if (memory.limit !== undefined) files.push(['memory.max', limitText(memory.limit)]);
   if (memory.reservation !== undefined) files.push(['memory.low', limitText(memory.reservation)]);
   if (memory.swap !== undefined) {
@@ -27,8 +35,8 @@ function memoryFiles(memory: NonNullable<RuntimeResources['memory']>): (readonly
   return files;
 }
 
-function cpuFiles(cpu: NonNullable<RuntimeResources['cpu']>): (readonly [string, string])[] {
-  const files: [string, string][] = [];
+function cpuFiles(cpu: NonNullable<RuntimeResources['cpu']>): CgroupFile[] {
+  const files: CgroupFile[] = [];
   if (cpu.shares !== undefined && cpu.shares > 0) files.push(['cpu.weight', String(weightOfShares(cpu.shares))]);
   if (cpu.quota !== undefined || cpu.period !== undefined) {
     const quota = cpu.quota === undefined || cpu.quota <= 0 ? 'max' : String(cpu.quota);
@@ -39,23 +47,89 @@ function cpuFiles(cpu: NonNullable<RuntimeResources['cpu']>): (readonly [string,
   return files;
 }
 
+/** Weights are written for both schedulers that may heed them: a host has the files of the one or the other. */
+function blockFiles(block: NonNullable<RuntimeResources['blockIO']>): CgroupFile[] {
+  const files: CgroupFile[] = [];
+  if (block.weight !== undefined) {
+    files.push(['io.bfq.weight', String(block.weight)], ['io.weight', `default ${ioWeight(block.weight)}`]);
+  }
+  for (const one of block.weightDevice ?? []) {
+    files.push(
+      ['io.bfq.weight', `${device(one)} ${one.weight}`],
+      ['io.weight', `${device(one)} ${ioWeight(one.weight)}`],
+    );
+  }
+  const rates: readonly (readonly [string, readonly BlockDeviceRate[] | undefined])[] = [
+    ['rbps', block.throttleReadBpsDevice],
+    ['wbps', block.throttleWriteBpsDevice],
+    ['riops', block.throttleReadIOPSDevice],
+    ['wiops', block.throttleWriteIOPSDevice],
+  ];
+  for (const [key, list] of rates) {
+    // A rate of 0 is how Docker takes a limit away.
+    for (const one of list ?? []) files.push(['io.max', `${device(one)} ${key}=${one.rate === 0 ? 'max' : one.rate}`]);
+  }
+  return files;
+}
+
+function device({ major, minor }: BlockDevice): string {
+  return `${major}:${minor}`;
+}
+
 /**
- * The cgroup v2 files, with their content, that set these limits. Files of controllers that the host lacks are left out:
- * the engine has warned about them (or refused) before.
+ * The writes to cgroup v2 files that set these limits, in their order. Files that a container's cgroup does not have on
+ * this host are left out: the engine has warned about them (or refused) before.
+ *
+ * @param there controllers that containers get
+ * @param files the files that a cgroup has here; unknown: those of the controllers
  *
  * Source: kernel Documentation/admin-guide/cgroup-v2.rst; runtime-spec config-linux.md.
  */
 export function cgroupFiles(
   resources: RuntimeResources,
-  controllers: readonly string[],
-): readonly (readonly [name: string, value: string])[] {
-  const files: (readonly [string, string])[] = [];
-  if (resources.memory !== undefined) files.push(...memoryFiles(resources.memory));
-  if (resources.cpu !== undefined) files.push(...cpuFiles(resources.cpu));
-  if (resources.pids !== undefined) {
-    files.push(['pids.max', resources.pids.limit <= 0 ? 'max' : String(resources.pids.limit)]);
+  there: readonly string[],
+  files?: readonly string[],
+): readonly CgroupFile[] {
+  const { memory, cpu, pids, blockIO, hugepageLimits, unified } = resources;
+  const writes: CgroupFile[] = [];
+  if (memory !== undefined) writes.push(...memoryFiles(memory));
+  if (cpu !== undefined) writes.push(...cpuFiles(cpu));
+  if (pids !== undefined) writes.push(['pids.max', pids.limit <= 0 ? 'max' : String(pids.limit)]);
+  if (blockIO !== undefined) writes.push(...blockFiles(blockIO));
+  for (const { pageSize, limit } of hugepageLimits ?? []) {
+    writes.push([`hugetlb.${pageSize}.max`, String(limit)], [`hugetlb.${pageSize}.rsvd.max`, String(limit)]);
   }
-  files.push(...Object.entries(resources.unified ?? {}));
-  const there = new Set(['cgroup', ...controllers]);
-  return files.filter(([name]) => there.has(name.split('.')[0] ?? ''));
+  writes.push(...Object.entries(unified ?? {}));
+  const controllers = new Set(['cgroup', ...there]);
+  const known = files === undefined ? undefined : new Set(files);
+  return writes.filter(([name]) => {
+    if (!controllers.has(name.split('.')[0] ?? '')) return false;
+    if (known !== undefined) return known.has(name);
+    return name !== 'io.bfq.weight' && !name.endsWith('.rsvd.max'); // not on every kernel
+  });
+}
+
+/** What is written where a limit is taken away. */
+const unlimited: Readonly<Record<string, string>> = {
+  'memory.max': 'max',
+  'memory.low': '0',
+  'memory.swap.max': 'max',
+  'cpu.weight': '100',
+  'cpu.max': 'max 100000',
+  'cpuset.cpus': '\n',
+  'cpuset.mems': '\n',
+  'pids.max': 'max',
+  'io.weight': 'default 100',
+  'io.bfq.weight': '100',
+};
+
+/** The writes that make a cgroup with the limits of `before` one with those of `after`. */
+export function changedFiles(before: readonly CgroupFile[], after: readonly CgroupFile[]): readonly CgroupFile[] {
+  const had = new Set(before.map(([name, value]) => `${name} ${value}`));
+  const kept = new Set(after.map(([name]) => name));
+  const gone = [...new Set(before.map(([name]) => name))].filter((name) => !kept.has(name));
+  return [
+    ...gone.flatMap((name): CgroupFile[] => (unlimited[name] === undefined ? [] : [[name, unlimited[name]]])),
+    ...after.filter(([name, value]) => !had.has(`${name} ${value}`)),
+  ];
 }

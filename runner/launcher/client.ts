@@ -25,6 +25,8 @@ export interface LauncherOptions {
   readonly cacheDirectory: string;
   /** cgroup v2 controllers that containers get; limits of others are left out. */
   readonly controllers: readonly string[];
+  /** The files that a cgroup has on this host (`CgroupTree.files`); absent: those of the controllers. */
+  readonly cgroupFiles?: readonly string[];
   /** What was refused that a container can do without, such as raising a hard limit. */
   readonly onWarning?: (containerId: string, text: string) => void;
   /** How long a launch may take before it is given up, in milliseconds. Default: a minute. */
@@ -81,9 +83,9 @@ class SpawnClient implements Launcher {
     const { containerId, stateDirectory, spec } = request;
     if (this.#hanging.has(stateDirectory)) throw hangs(containerId);
     const { seccomp } = spec.linux;
-    const { cgroupRoot, controllers } = this.#options;
+    const { cgroupRoot, controllers, cgroupFiles } = this.#options;
     const seccompProgram = seccomp === undefined ? undefined : await this.#seccomp.program(seccomp);
-    const plan = encodePlan(planLaunch(request, { cgroupRoot, controllers, seccompProgram }));
+    const plan = encodePlan(planLaunch(request, { cgroupRoot, controllers, cgroupFiles, seccompProgram }));
     const links = request.links.map((link) => link.hostName);
     writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
     const answer = await this.#inTime(request, this.#request(SPAWNER_REQUEST.launch, plan)).catch(

@@ -2,7 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
+import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { encodePlan } from './encode.ts';
+import type { LaunchRequest, LinkSpec } from './launcher.ts';
 import { planLaunch } from './plan.ts';
 import { dockerSpec } from '../../test/launcher/fixture.ts';
 
@@ -19,53 +21,81 @@ function check(bytes: Uint8Array): number | null {
   return result.status;
 }
 
-const plan = encodePlan(
-  planLaunch(
-    {
-      containerId: 'c',
-      spec: dockerSpec('/x/c', ['sh', '-c', 'true', 'ü']),
-      root: { kind: 'overlay', lower: ['/a', '/b'], upper: '/u', work: '/w' },
-      user: 'web:mail',
-      additionalGroups: ['video'],
-      links: [
-        {
-          bridge: 'b0',
-          hostName: 'v0',
-          containerName: 'eth0',
-          address: '10.0.0.2',
-          prefixLength: 24,
-          gateway: '10.0.0.1',
-          macAddress: '02:00:00:00:00:01',
-        },
+const link: LinkSpec = {
+  bridge: 'b0',
+  hostName: 'v0',
+  containerName: 'eth0',
+  address: '10.0.0.2',
+  prefixLength: 24,
+  gateway: '10.0.0.1',
+  macAddress: '02:00:00:00:00:01',
+};
+
+function encode(spec: RuntimeSpec, change: Partial<LaunchRequest>): Buffer {
+  const request: LaunchRequest = {
+    containerId: 'c',
+    spec,
+    root: { kind: 'overlay', lower: ['/a', '/b'], upper: '/u', work: '/w' },
+    user: 'web:mail',
+    additionalGroups: ['video'],
+    links: [],
+    stateDirectory: '/s',
+    stdin: true,
+    log: { maxBytes: 1, maxFiles: 1 },
+    ...change,
+  };
+  return encodePlan(planLaunch(request, { cgroupRoot: '/c', controllers: ['memory'], seccompProgram: '/p' }));
+}
+
+const spec = dockerSpec('/x/c', ['sh', '-c', 'true', 'ü']);
+const ids = [{ containerID: 0, hostID: 1, size: 2 }];
+/** One plan with what is ordinary, one with all that is not. */
+const plan = encode(spec, { links: [link] });
+const unusual = encode(
+  {
+    ...spec,
+    process: { ...spec.process, apparmorProfile: 'docker-default' },
+    mounts: [...spec.mounts, { destination: '/b', type: 'bind', source: '/a', options: ['rbind', 'idmap', 'rshared'] }],
+    linux: {
+      ...spec.linux,
+      namespaces: [
+        ...(['mount', 'uts', 'cgroup', 'user'] as const).map((type) => ({ type })),
+        ...(['network', 'ipc', 'pid'] as const).map((type) => ({ type, path: `/proc/1/ns/${type}` })),
       ],
-      stateDirectory: '/s',
-      stdin: true,
-      log: { maxBytes: 1, maxFiles: 1 },
+      uidMappings: ids,
+      gidMappings: ids,
+      sysctl: { 'kernel.domainname': 'd' },
+      resources: { devices: [{ allow: false }, { allow: true, type: 'c', major: 1 }] },
+      rootfsPropagation: 'rshared',
     },
-    { cgroupRoot: '/c', controllers: ['memory'], seccompProgram: '/p' },
-  ),
+  },
+  { root: { kind: 'directory', path: '/r' } },
 );
 
 test('what the encoder writes, the decoder takes', () => {
   expect(check(plan)).toBe(0);
+  expect(check(unusual)).toBe(0);
 });
 
 test('CVE-2021-43784: a plan cut anywhere, or with anything appended, is refused', () => {
-  fc.assert(
-    fc.property(fc.nat(plan.byteLength - 1), (length) => {
-      expect(check(plan.subarray(0, length))).toBe(1);
-    }),
-    { numRuns: 60 },
-  );
-  expect(check(Buffer.concat([plan, Buffer.of(0)]))).toBe(1);
+  for (const whole of [plan, unusual]) {
+    fc.assert(
+      fc.property(fc.nat(whole.byteLength - 1), (length) => {
+        expect(check(whole.subarray(0, length))).toBe(1);
+      }),
+      { numRuns: 40 },
+    );
+    expect(check(Buffer.concat([whole, Buffer.of(0)]))).toBe(1);
+  }
 });
 
 test('CVE-2021-43784: no bytes at all make the decoder read beyond its buffer', () => {
-  const flips = fc.array(fc.tuple(fc.nat(plan.byteLength - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
+  const whole = fc.constantFrom(plan, unusual);
+  const flips = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 });
   fc.assert(
-    fc.property(flips, (changes) => {
-      const damaged = Buffer.from(plan);
-      for (const [at, value] of changes) damaged[at] = value;
+    fc.property(whole, flips, (one, changes) => {
+      const damaged = Buffer.from(one);
+      for (const [at, value] of changes) damaged[at % damaged.byteLength] = value;
       expect([0, 1]).toContain(check(damaged));
     }),
     { numRuns: 120 },

@@ -90,7 +90,13 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
 }
 
 function encodeLink(link: LinkOperation, to: WireWriter): WireWriter {
-  return to.string(link.bridge).string(link.hostName).string(link.containerName).bytes(link.mac);
+  return to
+    .string(link.bridge)
+    .string(link.hostName)
+    .string(link.containerName)
+    .bytes(link.mac)
+    .u32(link.mtuBytes)
+    .u32(link.isolated ? 1 : 0);
 }
 
 function encodeAddress(operation: AddressOperation, to: WireWriter): WireWriter {
@@ -128,9 +134,11 @@ function encodeContainer(operation: ContainerOperation, to: WireWriter): WireWri
     case 'bind':
       return to
         .string(operation.source)
+        .string(operation.subpath)
         .string(operation.destination)
         .flag(operation.recursive)
         .u64(operation.attributes)
+        .u64(operation.recursiveAttributes)
         .u64(operation.propagation)
         .flag(operation.idMap);
     case 'directory-root':

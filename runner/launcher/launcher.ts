@@ -18,6 +18,10 @@ export interface LinkSpec {
   readonly prefixLength: number;
   readonly gateway: string;
   readonly macAddress: string;
+  /** Absent: the kernel's default. */
+  readonly mtuBytes?: number | undefined;
+  /** It reaches no other isolated link of the bridge, but the host. */
+  readonly isolated?: boolean;
 }
 
 /** What a launch needs beside the OCI spec. Paths are absolute and on the host. */

@@ -4,7 +4,10 @@ import { mountAttributes, propagationFlags } from './linux-numbers.ts';
 export interface MountOptions {
   readonly bind: boolean;
   readonly recursive: boolean;
+  /** Of the topmost mount. */
   readonly attributes: number;
+  /** Of the mounts below a recursive bind, too. */
+  readonly recursiveAttributes: number;
   readonly propagation: number;
   readonly parameters: readonly (readonly [key: string, value: string])[];
 }
@@ -44,6 +47,7 @@ const ignored = new Set(['defaults', 'relatime', 'norelatime', 'async', 'nouser'
 /** Sorts the option words of an OCI mount; a later word wins over an earlier one. Unknown words are parameters. */
 export function parseMountOptions(type: string, words: readonly string[]): MountOptions {
   let attributes = 0;
+  let recursiveAttributes = 0;
   let propagation: number = propagationFlags.private;
   let bind = type === 'bind';
   let recursive = false;
@@ -56,6 +60,7 @@ export function parseMountOptions(type: string, words: readonly string[]): Mount
       bind = true;
       recursive ||= word === 'rbind';
     } else if (set !== undefined) attributes |= set;
+    else if (word === 'rro') recursiveAttributes |= mountAttributes.readonly;
     else if (clear !== undefined) attributes &= ~clear;
     else if (shared !== undefined) propagation = shared;
     else if (!ignored.has(word)) {
@@ -63,5 +68,5 @@ export function parseMountOptions(type: string, words: readonly string[]): Mount
       parameters.push(equals < 0 ? [word, ''] : [word.slice(0, equals), word.slice(equals + 1)]);
     }
   }
-  return { bind, recursive, attributes, propagation, parameters };
+  return { bind, recursive, attributes, recursiveAttributes, propagation, parameters };
 }

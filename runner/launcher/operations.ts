@@ -42,6 +42,9 @@ export type HostOperation =
       readonly hostName: string;
       readonly containerName: string;
       readonly mac: readonly number[];
+      /** 0: the kernel's. */
+      readonly mtuBytes: number;
+      readonly isolated: boolean;
     }
   | { readonly kind: 'oom-score'; readonly value: number }
   /** A file of `struct sock_filter`, and SECCOMP_FILTER_FLAG_* bits. */
@@ -81,9 +84,14 @@ export type ContainerOperation =
   | {
       readonly kind: 'bind';
       readonly source: string;
+      /** Beneath the source, no symbolic link followed out of it; empty: all of it. */
+      readonly subpath: string;
       readonly destination: string;
       readonly recursive: boolean;
+      /** Of the topmost mount alone. */
       readonly attributes: number;
+      /** Of all mounts, where it is recursive. */
+      readonly recursiveAttributes: number;
       /** MS_PRIVATE, MS_SLAVE or MS_SHARED. */
       readonly propagation: number;
       readonly idMap: boolean;

@@ -138,16 +138,18 @@ test('mount options are sorted into attributes, propagation and parameters', () 
     bind: false,
     recursive: false,
     attributes: 2,
+    recursiveAttributes: 0,
     propagation: 1 << 18,
     parameters: [
       ['mode', '755'],
       ['huge', ''],
     ],
   });
-  expect(parseMountOptions('none', ['rbind', 'rslave', 'ro'])).toMatchObject({
+  expect(parseMountOptions('none', ['rbind', 'rslave', 'ro', 'rro'])).toMatchObject({
     bind: true,
     recursive: true,
     attributes: 1,
+    recursiveAttributes: 1,
     propagation: 1 << 19,
   });
 });

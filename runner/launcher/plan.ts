@@ -15,6 +15,8 @@ export interface PlanOptions {
   readonly cgroupRoot: string;
   /** Controllers that containers get. */
   readonly controllers: readonly string[];
+  /** The files that a cgroup has; undefined: those of the controllers. */
+  readonly cgroupFiles?: readonly string[] | undefined;
   /** The compiled form of `spec.linux.seccomp`; undefined when there is none. */
   readonly seccompProgram: string | undefined;
 }
@@ -70,12 +72,13 @@ function mount(entry: RuntimeMount, hasUserNamespace: boolean): ContainerOperati
   const idMap = entry.options.includes('idmap');
   if (!entry.destination.startsWith('/')) throw invalid(`mount destination "${entry.destination}" is not absolute`);
   if (options.bind) {
-    const { recursive, attributes, propagation } = options;
-    const { source, destination } = entry;
+    const { recursive, attributes, recursiveAttributes, propagation } = options;
+    const { source, destination, subpath = '' } = entry;
     if (!source.startsWith('/')) throw invalid(`bind source "${source}" is not absolute`);
     if (/^\/(proc|sys)(\/|$)/.test(destination)) throw invalid(`"${destination}" must not be covered by a host's file`);
     if (idMap && !hasUserNamespace) throw invalid(`"idmap" of "${destination}" needs a user namespace`);
-    return { kind: 'bind', source, destination, recursive, attributes, propagation, idMap };
+    const words = { recursive, attributes, recursiveAttributes, propagation, idMap };
+    return { kind: 'bind', source, subpath, destination, ...words };
   }
   const type = entry.type === 'cgroup' ? 'cgroup2' : entry.type;
   const { attributes, parameters } = options;
@@ -83,6 +86,8 @@ function mount(entry: RuntimeMount, hasUserNamespace: boolean): ContainerOperati
 }
 
 function devices(spec: RuntimeSpec): ContainerOperation[] {
+  // A /dev from outside has its own nodes, and must not be given any (as runc, "needsSetupDev").
+  if (spec.mounts.some(({ destination, type }) => destination === '/dev' && type === 'bind')) return [];
   const links: readonly (readonly [string, string])[] = [
     ['/dev/fd', '/proc/self/fd'],
     ['/dev/stdin', '/proc/self/fd/0'],
@@ -116,9 +121,9 @@ function sysctls(spec: RuntimeSpec): ContainerOperation[] {
 
 /** A veth pair and the address of its end in the container, with a default route when it has a gateway. */
 export function linkOperations(link: LinkSpec) {
-  const { bridge, hostName, containerName, address, prefixLength, gateway } = link;
+  const { bridge, hostName, containerName, address, prefixLength, gateway, mtuBytes = 0, isolated = false } = link;
   return {
-    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress) },
+    link: { kind: 'link', bridge, hostName, containerName, mac: parseMac(link.macAddress), mtuBytes, isolated },
     address: {
       kind: 'address',
       name: containerName,
@@ -150,11 +155,9 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
       columns: consoleSize?.width ?? 0,
     },
     { kind: 'cgroup', root: options.cgroupRoot, path: spec.linux.cgroupsPath, controllers: options.controllers },
-    ...cgroupFiles(spec.linux.resources, options.controllers).map(([name, value]): HostOperation => ({
-      kind: 'cgroup-file',
-      name,
-      value,
-    })),
+    ...cgroupFiles(spec.linux.resources, options.controllers, options.cgroupFiles).map(
+      ([name, value]): HostOperation => ({ kind: 'cgroup-file', name, value }),
+    ),
     ...deviceControl(spec),
     ...namespaceOperations(spec, request.links),
     ...request.links.map((link): HostOperation => linkOperations(link).link),

@@ -53,9 +53,14 @@ function invalid(what: string): BerthError {
 
 /** JSON keeps numbers beyond 2^53 as the nearest that it can; 2^64-1, which means all bits, becomes 2^64. */
 function operand(value: number | bigint): bigint {
-  if (typeof value === 'bigint') return value;
-  if (!Number.isInteger(value) || value < 0 || value > 2 ** 64) throw invalid(`${value} is no 64-bit number`);
+  if (typeof value === 'bigint' ? value < 0n || value >= 2n ** 64n : !isOperand(value)) {
+    throw invalid(`${value} is no 64-bit number`);
+  }
   return value === 2 ** 64 ? 2n ** 64n - 1n : BigInt(value);
+}
+
+function isOperand(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 2 ** 64;
 }
 
 function actionNumber(action: SeccompAction, value: number | undefined): number {

@@ -20,14 +20,7 @@ import type { BoundPort, Endpoint, Network, NetworkLink, PortRequest } from './n
 import { NftSession } from './nft.ts';
 import { PortReservations } from './port-reservations.ts';
 import { RuleKeeper } from './rule-keeper.ts';
-import {
-  hostLinkName,
-  instanceNames,
-  removeBridgeTableScript,
-  removeTableScript,
-  tableScript,
-  type RuledNetwork,
-} from './rules.ts';
+import { hostLinkName, instanceNames, removeTableScript, tableScript, type RuledNetwork } from './rules.ts';
 import { chooseSubnet, formatSubnet, parseRoutes, parseSubnet } from './subnet.ts';
 import { setNetworkSysctl } from './sysctl.ts';
 
@@ -77,7 +70,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network & 
       onWarning(`The bridge of the network "${record.name}" could not be brought up or removed: ${errorText(error)}`);
     }
   }
-  const keeper = await RuleKeeper.create({
+  const keeper = new RuleKeeper({
     ...{ instance, onWarning, nft: options.nft },
     checkEveryMs: options.checkEveryMs ?? CHECK_EVERY_MS,
   });
@@ -97,7 +90,6 @@ export async function removeNetwork(
 ): Promise<void> {
   await using nft = new NftSession();
   await nft.apply(removeTableScript(options.instance));
-  await nft.apply(removeBridgeTableScript(options.instance)).catch(() => undefined); // a kernel without them
   const store = new NetworkStore(options.database);
   for (const { record } of store.list()) await removeBridge(options.launcher, store, record);
   await options.launcher.removeLink(instanceNames(options.instance).bridge);
@@ -230,10 +222,6 @@ class HostNetworks implements Network, Disposable {
     }
     const id = randomBytes(32).toString('hex');
     const settings = bridgeSettingsOf(request.options, id);
-    if (!settings.isConnected && !this.#keeper.hasBridgeTables) {
-      const text = `network ${request.name}: enable_icc=false needs nftables of the family bridge, which this kernel lacks`;
-      throw new BerthError('unsupported', 'network.option-unsupported', text);
-    }
     const [routes, links] = await Promise.all([hostRoutes(), linkNames()]);
     // From here to the insertion nothing else runs: what is chosen is free.
     const others = [this.#default, ...this.#store.list().map(({ record }) => record)];
@@ -290,6 +278,8 @@ class HostNetworks implements Network, Disposable {
       prefixLength: pool.subnet.prefixLength,
       gateway: network.gateway,
       macAddress: lease.macAddress,
+      ...(network.mtuBytes === undefined ? {} : { mtuBytes: network.mtuBytes }),
+      ...(network.isConnected ? {} : { isolated: true }),
     };
   }
 
@@ -331,12 +321,7 @@ class HostNetworks implements Network, Disposable {
     // A network that is being made has its rules before it is told; one that is being removed keeps them until it is gone.
     const networks = [this.#default, ...this.#store.list().map(({ record }) => record)];
     const { instance } = this.#options;
-    const script = tableScript(
-      instance,
-      networks.map(ruledNetwork),
-      this.#endpoints ?? [],
-      this.#keeper.hasBridgeTables,
-    );
+    const script = tableScript(instance, networks.map(ruledNetwork), this.#endpoints ?? []);
     await this.#keeper.apply(script);
   }
 

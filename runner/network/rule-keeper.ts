@@ -1,6 +1,6 @@
 import { errorText } from '#shared/errors.ts';
 import type { NftSession } from './nft.ts';
-import { instanceNames, probeTableScript, removeBridgeTableScript } from './rules.ts';
+import { instanceNames, probeTableScript } from './rules.ts';
 
 export interface RuleKeeperOptions {
   /** `instanceId` of the data root. */
@@ -17,8 +17,6 @@ export interface RuleKeeperOptions {
  * away by anybody (`nft flush ruleset`): what was applied last is made again within `checkEveryMs`.
  */
 export class RuleKeeper implements Disposable {
-  /** The kernel filters what a bridge forwards. */
-  readonly hasBridgeTables: boolean;
   readonly #options: RuleKeeperOptions;
   readonly #nft: NftSession;
   readonly #timer: NodeJS.Timeout;
@@ -26,20 +24,11 @@ export class RuleKeeper implements Disposable {
   #applied: string | undefined; // the script in force, undefined when not known
   #next: { script: string; done: Promise<void> } | undefined; // waits for the one under way
 
-  private constructor(options: RuleKeeperOptions, hasBridgeTables: boolean) {
+  /** Rules that an earlier runner left stay in force until the first `apply`. */
+  constructor(options: RuleKeeperOptions) {
     this.#options = options;
     this.#nft = options.nft;
-    this.hasBridgeTables = hasBridgeTables;
     this.#timer = setInterval(() => void this.#check(), options.checkEveryMs).unref();
-  }
-
-  /** Rules that an earlier runner left stay in force until the first `apply`. */
-  static async create(options: RuleKeeperOptions): Promise<RuleKeeper> {
-    // Of a name of its own: the table of an earlier runner is in force.
-    const hasBridgeTables = await succeeds(
-      options.nft.apply(removeBridgeTableScript(`${options.instance}probe`.slice(0, 12))),
-    );
-    return new RuleKeeper(options, hasBridgeTables);
   }
 
   /** True when there is a table already: an earlier runner's, and better than an empty one. */

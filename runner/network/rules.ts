@@ -40,7 +40,7 @@ export interface RuledNetwork {
   readonly subnet: Subnet;
   /** Neither a way out nor one in. */
   readonly internal: boolean;
-  /** Its containers reach each other. */
+  /** Its containers reach each other; where not, their links are isolated ports of the bridge. */
   readonly isConnected: boolean;
   /** What leaves does so under the host's address. */
   readonly masquerades: boolean;
@@ -56,40 +56,26 @@ interface Published {
 }
 
 /**
- * The complete nftables rules of a data root as one line, which `nft` performs as one transaction: whatever its tables
- * held before, they then hold exactly this. Everything in the text is made here from numbers and checked names.
+ * The complete nftables table of a data root as one line, which `nft` performs as one transaction: whatever the table
+ * held before, it then holds exactly this. Everything in the text is made here from numbers and checked names.
  *
  * Order matters in two places: the drop for forged loopback addresses stands before connection tracking has put any
  * real one back, and the output hook is at -100, where nft 1.0 accepts a dnat.
- *
- * @param withBridgeTable the kernel filters what a bridge forwards; without it no network may be unconnected
  */
 export function tableScript(
   instance: string,
   networks: readonly RuledNetwork[],
   endpoints: readonly Endpoint[],
-  withBridgeTable = false,
 ): string {
   const { table } = instanceNames(instance);
   const statements = [...portStatements(publishedPorts(endpoints)), ...natChains(networks), ...filterChains(networks)];
-  const ip = `add table ip ${table}; delete table ip ${table}; table ip ${table} { ${statements.join(' ')} }`;
-  if (!withBridgeTable) return ip;
-  const apart = networks.filter(({ isConnected }) => !isConnected);
-  const clear = `add table bridge ${table}; delete table bridge ${table}`;
-  if (apart.length === 0) return `${ip}; ${clear}`;
-  return `${ip}; ${clear}; table bridge ${table} { ${bridgeChain(apart)} }`;
+  return `add table ip ${table}; delete table ip ${table}; table ip ${table} { ${statements.join(' ')} }`;
 }
 
 /** Removes the table whether it is there or not. */
 export function removeTableScript(instance: string): string {
   const { table } = instanceNames(instance);
   return `add table ip ${table}; delete table ip ${table}`;
-}
-
-/** The same for the table that keeps containers of one bridge apart; fails where the kernel has none of that kind. */
-export function removeBridgeTableScript(instance: string): string {
-  const { table } = instanceNames(instance);
-  return `add table bridge ${table}; delete table bridge ${table}`;
 }
 
 /**
@@ -199,7 +185,7 @@ function filterChains(networks: readonly RuledNetwork[]): readonly string[] {
   ];
 }
 
-/** Where the kernel shows bridged frames to netfilter, and for what comes back in by a published port. */
+/** What comes back in by a published port; and where the kernel shows bridged frames to netfilter, these. */
 function withinNetwork({ bridge, isConnected }: RuledNetwork): readonly string[] {
   const within = `iifname ${linkName(bridge)} oifname ${linkName(bridge)}`;
   return isConnected ? [`${within} accept;`] : [`${within} ct status dnat accept;`, `${within} drop;`];
@@ -207,12 +193,6 @@ function withinNetwork({ bridge, isConnected }: RuledNetwork): readonly string[]
 
 function closedOff(bridge: string): readonly string[] {
   return [`iifname ${bridge} drop;`, `oifname ${bridge} drop;`];
-}
-
-/** What a bridge forwards from one of its ports to another; what goes to the host, or comes from it, is not forwarded. */
-function bridgeChain(networks: readonly RuledNetwork[]): string {
-  const drops = networks.map(({ bridge }) => `meta ibrname ${linkName(bridge)} drop;`);
-  return `chain apart { type filter hook forward priority 0; policy accept; ${drops.join(' ')} };`;
 }
 
 /** A link's name in quotes; nothing but a plain one gets into the text. */

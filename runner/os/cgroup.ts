@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError } from '#shared/errors.ts';
 import { isErrno } from './files.ts';
@@ -13,6 +13,8 @@ export interface CgroupTree {
   readonly path: string;
   /** Controllers that are in force for the cgroups in it; limits of others cannot be enforced. */
   readonly controllers: readonly string[];
+  /** The files that a cgroup has on this host: not every kernel has swap accounting, or the same I/O weights. */
+  readonly files: readonly string[];
 }
 
 /** What containers can be limited by (kernel, cgroup-v2.rst, "Controllers"). */
@@ -55,7 +57,9 @@ export async function prepareCgroupTree(instance: string): Promise<CgroupTree> {
     if (await enable(mountPoint, controller)) await enable(directory, controller);
   }
   const controllers = await words(join(directory, 'cgroup.subtree_control'));
-  return { mountPoint, path, controllers };
+  const entries = await readdir(directory, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  return { mountPoint, path, controllers, files: files.toSorted() };
 }
 
 /** One at a time: a list with one impossible controller would be refused whole. */
@@ -126,5 +130,31 @@ async function writeIfThere(path: string, text: string): Promise<void> {
     await writeFile(path, text, { flag: 'r+' });
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) throw error;
+  }
+}
+
+const containerName = /^[0-9a-f]{64}$/;
+
+/** The cgroups below a directory that have a container's id as their name, wherever they are; none is looked into. */
+export async function containerCgroups(directory: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of await childCgroups(directory)) {
+    const path = join(directory, name);
+    if (containerName.test(name)) found.set(name, path);
+    else for (const [id, inner] of await containerCgroups(path)) found.set(id, inner);
+  }
+  return found;
+}
+
+/** Removes the cgroups from a directory up to `top` (which stays), as far as they are empty. */
+export async function removeEmptyParents(directory: string, top: string): Promise<void> {
+  for (let path = directory; path.startsWith(`${top}/`); path = dirname(path)) {
+    try {
+      await rmdir(path);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) continue;
+      if (isErrno(error, 'EBUSY', 'ENOTEMPTY')) return;
+      throw error;
+    }
   }
 }

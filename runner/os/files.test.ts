@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -36,6 +37,15 @@ test('a tree goes, what a link in it points to stays', async () => {
   await removeTree(join(directory, 'tree'));
   await removeTree(join(directory, 'tree'));
   expect(readdirSync(directory)).toEqual(['kept']);
+});
+
+test('a tree goes that is deeper than a path is long', async () => {
+  const levels = 'd/'.repeat(100);
+  const script = `i=0; while [ $i -lt 60 ]; do mkdir -p ${levels}; cd -P ${levels} 2>/dev/null; i=$((i+1)); done`;
+  mkdirSync(join(directory, 'tree'));
+  execFileSync('busybox', ['sh', '-c', script], { cwd: join(directory, 'tree'), stdio: 'ignore' });
+  await removeTree(join(directory, 'tree'));
+  expect(readdirSync(directory)).toEqual([]);
 });
 
 test('a system error is known by name', () => {

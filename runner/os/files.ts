@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 /** True for a failed system call with this error name (`ENOENT`). */
 export function isErrno(error: unknown, ...names: readonly string[]): boolean {
@@ -44,5 +48,11 @@ export async function makeDirectory(path: string): Promise<void> {
 
 /** Removes a file or a directory with all that is in it; one that is not there is no error. Follows no symbolic link. */
 export async function removeTree(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!isErrno(error, 'ENAMETOOLONG')) throw error;
+    // Node calls every file by its whole path, and a container can make a tree that is deeper than a path is long.
+    await run('/bin/rm', ['-rf', '--', path]);
+  }
 }

@@ -38,6 +38,7 @@ class MemoryEngine implements Engine {
         address: undefined,
         exitCode: undefined,
         oomKilled: false,
+        paused: false,
         error: '',
         restarts: 0,
         createdAtMs: Date.now(),

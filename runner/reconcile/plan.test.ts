@@ -56,6 +56,7 @@ function container(of: AssignedTask, change: Partial<ContainerRecord> = {}): Con
     address: '10.83.0.2',
     exitCode: undefined,
     oomKilled: false,
+    paused: false,
     error: '',
     restarts: 0,
     createdAtMs: NOW,

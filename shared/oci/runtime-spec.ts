@@ -73,6 +73,8 @@ export interface RuntimeMount {
   readonly destination: string;
   readonly type: string;
   readonly source: string;
+  /** Not of the specification: the part of a bind's source that is mounted; no symbolic link leads out of the source. */
+  readonly subpath?: string;
   /**
    * mount(8) option words: flags (`nosuid`, `ro`, `bind`, `rprivate` …) and file-system data (`mode=755`). `idmap` on a bind
    * in a container with a user namespace of its own: the owners on disk are ids of the container (what its root writes
@@ -103,6 +105,16 @@ export interface DeviceRule {
   readonly access?: string;
 }
 
+export interface BlockDevice {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Bytes or operations a second. */
+export interface BlockDeviceRate extends BlockDevice {
+  readonly rate: number;
+}
+
 /** Limits; absent means no limit. Bytes, microseconds, counts. */
 export interface RuntimeResources {
   readonly memory?: { readonly limit?: number; readonly swap?: number; readonly reservation?: number };
@@ -114,6 +126,17 @@ export interface RuntimeResources {
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
+  readonly blockIO?: {
+    /** 10 to 1000. */
+    readonly weight?: number;
+    readonly weightDevice?: readonly (BlockDevice & { readonly weight: number })[];
+    readonly throttleReadBpsDevice?: readonly BlockDeviceRate[];
+    readonly throttleWriteBpsDevice?: readonly BlockDeviceRate[];
+    readonly throttleReadIOPSDevice?: readonly BlockDeviceRate[];
+    readonly throttleWriteIOPSDevice?: readonly BlockDeviceRate[];
+  };
+  /** Page size as the kernel names it (`2MB`), and bytes. */
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
   /** The last rule that matches decides. Absent: no device is refused. */
   readonly devices?: readonly DeviceRule[];
   /** cgroup v2 files written as they are (runtime-spec `linux.resources.unified`). */
@@ -146,8 +169,8 @@ export interface SeccompProfile {
     readonly args?: readonly {
       readonly index: number;
       /**
-       * The operand, up to 2^64-1, a bigint beyond what a number holds exactly; of SCMP_CMP_MASKED_EQ the mask, and
-       * `valueTwo` what remains.
+       * The operand, 64 bits, a bigint beyond what a number holds exactly; of SCMP_CMP_MASKED_EQ the mask, and `valueTwo`
+       * what remains.
        */
       readonly value: number | bigint;
       readonly valueTwo?: number | bigint;

@@ -30,11 +30,21 @@ export class EngineUnderTest implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #directory: string;
   readonly socketPath: string;
+  /** Of the runner; 0 for another engine. */
+  readonly pid: number;
+  /** The name of the runner's network namespace, where it publishes ports; empty for another engine. */
+  readonly namespace: string;
 
-  private constructor(stack: AsyncDisposableStack, directory: string, socketPath: string) {
+  private constructor(
+    stack: AsyncDisposableStack,
+    directory: string,
+    { socketPath, pid, namespace }: Pick<EngineUnderTest, 'socketPath' | 'pid' | 'namespace'>,
+  ) {
     this.#stack = stack;
     this.#directory = directory;
     this.socketPath = socketPath;
+    this.pid = pid;
+    this.namespace = namespace;
   }
 
   /** A standalone runner, with more options, in a network namespace of its own; nothing of it is left afterwards. */
@@ -48,9 +58,10 @@ export class EngineUnderTest implements AsyncDisposable {
     stack.use(cgroups);
     const daemon = stack.use(startRunner(namespace.name, dataRoot, socketPath, directory, options));
     cgroups.defer(() => removeCgroups(instanceOf(dataRoot), AbortSignal.timeout(START_MS)));
-    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, socketPath);
+    const place = { socketPath, pid: daemon.pid, namespace: namespace.name };
+    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, place);
     await engine.#ready(daemon);
-    return new EngineUnderTest(stack.move(), directory, socketPath);
+    return new EngineUnderTest(stack.move(), directory, place);
   }
 
   /** Debian's dockerd; undefined where it is not installed. */
@@ -61,9 +72,10 @@ export class EngineUnderTest implements AsyncDisposable {
     const dockerd = await startDockerd();
     if (dockerd === undefined) return undefined;
     stack.use(dockerd);
-    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, dockerd.socket);
+    const place = { socketPath: dockerd.socket, pid: 0, namespace: '' };
+    const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, place);
     await engine.#ready(undefined);
-    return new EngineUnderTest(stack.move(), directory, dockerd.socket);
+    return new EngineUnderTest(stack.move(), directory, place);
   }
 
   /** Runs the client to its end, or for as long as the step says. */

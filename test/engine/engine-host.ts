@@ -6,12 +6,15 @@ import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { containerConfig } from '../../runner/container/config.ts';
 import type { Engine, LogEntry, LogOptions } from '../../runner/container/engine.ts';
+import type { ContainerUpdate } from '../../runner/container/updating.ts';
+import { endpointConfig } from '../../runner/container/network-config.ts';
+import type { NetworkRequest } from '../../runner/network/network-record.ts';
 import type { ExecRequest } from '../../runner/launcher/launcher.ts';
 import { openDataRootEngine } from '../support/data-root-engine.ts';
 import { serveCalls } from '../support/serve-calls.ts';
 
 await using host = await openDataRootEngine(process.argv[2] ?? '');
-const { database, images, engine, cgroup, network, instance } = host;
+const { database, images, engine, volumes, cgroup, network, instance } = host;
 
 async function run(id: string, request: Partial<ExecRequest>): Promise<unknown> {
   const defaults = { args: [], env: [], cwd: '', user: '', terminal: false, stdin: false };
@@ -35,9 +38,20 @@ const methods = {
   stop: (...args: Parameters<Engine['stop']>) => engine.stop(...args),
   kill: (...args: Parameters<Engine['kill']>) => engine.kill(...args),
   remove: (...args: Parameters<Engine['remove']>) => engine.remove(...args),
+  pause: (id: string) => engine.pause(id),
+  unpause: (id: string) => engine.unpause(id),
+  update: (id: string, update: ContainerUpdate) => engine.update(id, update),
   wait: (id: string) => engine.wait(id),
   find: async (reference: string) => engine.find(reference),
   list: async () => engine.list(),
+  volumes: async () => volumes.list(),
+  createVolume: (...args: Parameters<typeof volumes.create>) => volumes.create(...args),
+  removeVolume: (name: string) => volumes.remove(name),
+  createNetwork: (request: NetworkRequest) => engine.createNetwork(request),
+  removeNetwork: (id: string) => engine.removeNetwork(id),
+  connect: (id: string, endpoint: unknown) => engine.connect(id, endpointConfig.parse(endpoint)),
+  disconnect: (id: string, networkId: string) => engine.disconnect(id, networkId),
+  networks: async () => network.list(),
   exec: run,
   logs: readAll,
   place: async () => ({ instance, cgroup: cgroup.mountPoint + cgroup.path, gateway: network.gateway }),

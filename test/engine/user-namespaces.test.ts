@@ -87,6 +87,36 @@ test('namespaces are shared within one user namespace, and not across', async ()
   await docker('rm', '-f', guest, owner);
 });
 
+test('a volume is its root’s, and stays so in the next container; /dev/shm that is shared has its size', async () => {
+  const write = await docker(
+    'run',
+    '--rm',
+    '-v',
+    'kept:/data',
+    'busybox',
+    'sh',
+    '-c',
+    'echo x > /data/f; chown 5 /data/f',
+  );
+  expect([write.exit, write.stderr]).toEqual([0, '']);
+  const { stdout } = await docker('run', '--rm', '-v', 'kept:/data', 'busybox', 'stat', '-c', '%u', '/data', '/data/f');
+  expect(stdout).toBe('0\n5\n');
+  await docker('volume', 'rm', 'kept');
+  const shared = await docker(
+    'run',
+    '--rm',
+    '--ipc',
+    'shareable',
+    '--shm-size',
+    '1m',
+    'busybox',
+    'df',
+    '-k',
+    '/dev/shm',
+  );
+  expect(shared.stdout).toMatch(/^shm +1024 /m);
+});
+
 test('--init=false of a container outdoes the runner', async () => {
   const { stdout } = await docker('run', '--rm', '--init=false', 'busybox', 'cat', '/proc/1/comm');
   expect(stdout).toBe('cat\n');

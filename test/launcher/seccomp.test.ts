@@ -165,11 +165,12 @@ describe.runIf(process.arch === 'x64')('compiled profiles', () => {
 test('what no profile can say is refused', () => {
   const table = (change: Partial<SeccompProfile>) => () =>
     encodeSeccompTable({ defaultAction: 'SCMP_ACT_ALLOW', architectures: [], syscalls: [], ...change });
-  const withValue = (value: number, op = 'SCMP_CMP_EQ') =>
+  const withValue = (value: number | bigint, op = 'SCMP_CMP_EQ') =>
     table({ syscalls: [{ names: ['kill'], action: 'SCMP_ACT_LOG', args: [{ index: 0, value, op }] }] });
   expect(table({ defaultAction: 'SCMP_ACT_NOTIFY' as SeccompAction })).toThrow('unknown action "SCMP_ACT_NOTIFY"');
   expect(withValue(0, 'SCMP_CMP_IS')).toThrow('unknown comparison "SCMP_CMP_IS"');
-  for (const value of [-1, 0.5, 2 ** 65, Number.NaN]) expect(withValue(value)).toThrow('is no 64-bit number');
+  for (const value of [-1, 0.5, 2 ** 65, Number.NaN, -1n, 2n ** 64n])
+    expect(withValue(value)).toThrow('is no 64-bit number');
 });
 
 describe('in a container', () => {

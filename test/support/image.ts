@@ -17,6 +17,7 @@ export interface ImageRunConfig {
   readonly Labels?: Readonly<Record<string, string>>;
   readonly ExposedPorts?: Readonly<Record<string, Record<string, never>>>;
   readonly StopSignal?: string;
+  readonly Volumes?: Readonly<Record<string, Record<string, never>>>;
   readonly Healthcheck?: { readonly Test: readonly string[]; readonly Interval?: number; readonly Retries?: number };
 }
 

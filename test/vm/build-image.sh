@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes build/vm/{vmlinuz,initramfs.cpio.gz}: Debian's kernel and a busybox initramfs that shows the guest this machine's
-# file system, read-only, under a tmpfs overlay. Run from the repository root; does nothing when both are there.
+# file system, read-only, under a tmpfs overlay. Run from the repository root; does nothing when this script made both.
 set -eu
 out=build/vm
-[ -f "$out/vmlinuz" ] && [ -f "$out/initramfs.cpio.gz" ] && exit 0
+stamp=$(cksum <"$0")
+[ -f "$out/vmlinuz" ] && [ -f "$out/initramfs.cpio.gz" ] && [ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ] && exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out"
@@ -20,7 +21,7 @@ mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/host" "$root/ov
 cp /bin/busybox "$root/bin/busybox"
 : >"$root/modules/order"
 for module in virtio_pci 9pnet_virtio 9p overlay veth bridge br_netfilter nf_tables nft_nat nft_chain_nat nft_masq nft_ct \
-  nft_numgen nft_hash nft_fib_inet nft_redir nf_conntrack wireguard virtio_rng; do
+  nft_numgen nft_hash nft_fib_inet nft_redir nf_conntrack wireguard virtio_rng virtio_blk; do
   modprobe -d "$work/kernel" -S "$version" --show-depends "$module" 2>/dev/null | while read -r verb path _; do
     [ "$verb" = insmod ] || continue
     name=$(basename "$path")
@@ -57,3 +58,4 @@ chmod 755 "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$out/initramfs.cpio.gz.new"
 cp "$work/kernel/boot/vmlinuz-$version" "$out/vmlinuz"
 mv "$out/initramfs.cpio.gz.new" "$out/initramfs.cpio.gz"
+echo "$stamp" >"$out/stamp"

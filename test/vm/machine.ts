@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+
+/** Sparse: as much of it is on this host's disk as the guest writes. */
+const DISK_BYTES = 128 * 2 ** 20;
 
 const image = resolve(import.meta.dirname, '../../build/vm');
 
@@ -16,7 +19,8 @@ export interface GuestRun {
 /**
  * Boots Debian's kernel with all cgroup v2 controllers in a virtual machine (software emulation: some 60 times slower
  * than the host), over this machine's file system, read-only below a tmpfs; runs a shell script in it and powers off.
- * In the guest /run is a tmpfs for data, /exchange is shared with the caller.
+ * In the guest /run is a tmpfs for data, /exchange is shared with the caller, /dev/vda and /dev/vdb are empty disks of
+ * 128 MiB.
  *
  * @param script sh text; its exit ends the machine
  * @throws Error when the machine has not powered off by itself within `timeoutMs`
@@ -27,6 +31,11 @@ export async function runInMachine(script: string, options: { timeoutMs: number 
     join(exchange, 'guest.sh'),
     `export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run\n(${script}\n)\n/bin/busybox poweroff -f\n`,
   );
+  const disks = ['disk-a', 'disk-b'].map((name) => join(exchange, name));
+  for (const disk of disks) {
+    await writeFile(disk, '');
+    await truncate(disk, DISK_BYTES);
+  }
   // One thread for both processors: with one each, just-in-time compiled programs of the guest died by SIGSEGV on a busy host.
   const qemu = spawn(
     'qemu-system-x86_64',
@@ -35,6 +44,7 @@ export async function runInMachine(script: string, options: { timeoutMs: number 
       ...['-nographic', '-no-reboot', '-nic', 'none', '-device', 'virtio-rng-pci'],
       ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initramfs.cpio.gz')],
       ...['-append', 'console=ttyS0 quiet panic=-1'],
+      ...disks.flatMap((disk) => ['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`]),
       ...share('host', '/', ',readonly=on,multidevs=remap'),
       ...share('exchange', exchange, ''),
     ],

@@ -13,14 +13,12 @@ test('what the client sends for an ordinary run passes', () => {
 });
 
 test.each([
-  ['HostConfig.Binds: ["/:/host"]', {}, { Binds: ['/:/host'] }],
   ['HostConfig.LogConfig: {"Type":"syslog"}', {}, { LogConfig: { Type: 'syslog' } }],
   [
     'HostConfig.LogConfig: {"Type":"json-file","Config":{"max-size":"1m"}}',
     {},
     { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } },
   ],
-  ['Volumes: {"/data":{}}', { Volumes: { '/data': {} } }, {}],
 ])('%s is refused by name', (text, config, hostConfig) => {
   expect(() => checkFields(config, hostConfig)).toThrow(`${text} is not supported`);
 });

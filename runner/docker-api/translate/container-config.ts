@@ -1,5 +1,6 @@
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 import type { ContainerConfig } from '../../container/config.ts';
+import type { ConfiguredMount } from '../../container/mount-config.ts';
 import type { NetworkConfig } from '../../container/network-config.ts';
 import { configFromImage } from '../../container/from-image.ts';
 import { healthcheckOf } from './create/healthcheck.ts';
@@ -19,6 +20,8 @@ export interface CreateContext {
   /** Where it is, and what it publishes. */
   readonly networking: Pick<NetworkConfig, 'networkNamespace' | 'endpoints' | 'ports'> & { readonly hostname?: string };
   readonly isolation: IsolationHost;
+  /** All that is mounted (`containerMounts`). */
+  readonly mounts: readonly ConfiguredMount[];
 }
 
 /**
@@ -62,6 +65,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
     ...isolationOf(config, host, context.isolation),
     ...resourcesOf(host),
     ...mountsOf(host),
+    mounts: [...context.mounts],
     ...namesOf(config, host),
     ...(config.Hostname ? { hostname: config.Hostname } : {}),
     ...context.networking,
@@ -75,6 +79,7 @@ export function containerConfigOf(body: CreateBody, context: CreateContext): Con
         ...shownHealthcheck(config.Healthcheck ?? image.Healthcheck),
         Cmd: shownCommand(own, entrypoint, image.Cmd),
         Entrypoint: entrypoint === undefined ? (image.Entrypoint ?? null) : entrypoint,
+        ...volumesShown({ ...image.Volumes, ...config.Volumes }),
         ...(config.NetworkDisabled === true ? { NetworkDisabled: true } : {}),
         ...exposed({ ...image.ExposedPorts, ...config.ExposedPorts }),
         ...(config.StopTimeout == null ? {} : { StopTimeout: config.StopTimeout }),
@@ -101,6 +106,10 @@ function shownCommand(
 
 function shownHealthcheck(check: object | null | undefined): { Healthcheck?: unknown } {
   return check === null || check === undefined ? {} : { Healthcheck: check };
+}
+
+function volumesShown(volumes: Readonly<Record<string, unknown>>): { Volumes?: unknown } {
+  return Object.keys(volumes).length === 0 ? {} : { Volumes: volumes };
 }
 
 function exposed(ports: Readonly<Record<string, unknown>>): { ExposedPorts?: unknown } {

@@ -2,7 +2,8 @@ import type { ContainerConfig } from '../../container/config.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import { combinedId } from '../../network/combined-id.ts';
 import { defaultLink, endpointDocuments, type NetworkView } from './container-network.ts';
-import { apiTime, stateWord } from './container-status.ts';
+import { apiTime, statusWord } from './container-status.ts';
+import { mountPoints } from './create/container-mounts.ts';
 import { hostConfigDocument } from './host-config-document.ts';
 import type { ContainerSize } from './container-summary.ts';
 
@@ -14,6 +15,8 @@ export interface ContainerPlace {
   readonly resolvConfPath: string;
   readonly upper: string;
   readonly work: string;
+  /** A volume's directory. */
+  readonly volumePath: (name: string) => string;
   /** Lowest first. */
   readonly layers: readonly string[];
 }
@@ -60,7 +63,7 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
       },
     },
     ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
-    Mounts: [],
+    Mounts: mountPoints(config, view.place.volumePath),
     Config: configDocument(config),
     NetworkSettings: networkSettings(record, view.network),
   };
@@ -69,9 +72,9 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
 function stateDocument(record: ContainerRecord): Document {
   const { state, health } = record;
   return {
-    Status: stateWord[state],
+    Status: statusWord(record),
     Running: state === 'running' || state === 'restarting',
-    Paused: false,
+    Paused: record.paused,
     Restarting: state === 'restarting',
     OOMKilled: record.oomKilled,
     Dead: false,

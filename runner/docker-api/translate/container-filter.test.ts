@@ -13,7 +13,16 @@ function record(name: string, over: Partial<ContainerRecord> = {}): ContainerRec
   });
   const none = { address: undefined, exitCode: undefined, startedAtMs: undefined, finishedAtMs: undefined };
   return {
-    ...{ id: name.padEnd(64, '0'), config, state: 'running', health: 'none', pid: 1, oomKilled: false, error: '' },
+    ...{
+      id: name.padEnd(64, '0'),
+      config,
+      state: 'running',
+      health: 'none',
+      pid: 1,
+      oomKilled: false,
+      paused: false,
+      error: '',
+    },
     ...{ ...none, restarts: 0, createdAtMs: 1, restartAtMs: undefined },
     ...over,
   };

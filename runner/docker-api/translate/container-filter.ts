@@ -1,7 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
-import { stateWord } from './container-status.ts';
+import { statusWord } from './container-status.ts';
 import { passes, passesLabels, type Filters } from './filters.ts';
 
 export const containerFilterNames = [
@@ -63,12 +63,12 @@ function matches(
   return (
     passes(filters, 'id', (value) => record.id.startsWith(value)) &&
     passes(filters, 'name', (value) => nameMatches(config.name, value)) &&
-    passes(filters, 'status', (value) => stateWord[record.state] === value) &&
+    passes(filters, 'status', (value) => statusWord(record) === value) &&
     passes(filters, 'exited', (value) => record.state === 'exited' && `${record.exitCode ?? 0}` === value) &&
     passes(filters, 'health', (value) => record.health === value) &&
     passes(filters, 'ancestor', (value) => imageId(value) === config.imageId) &&
     passes(filters, 'network', (value) => config.endpoints.some(({ network }) => isNetwork(network, value))) &&
-    passes(filters, 'volume', () => false) &&
+    passes(filters, 'volume', (value) => hasMount(config, value)) &&
     passes(filters, 'is-task', (value) => (value === 'true') === (config.task !== undefined)) &&
     passes(filters, 'publish', (value) => published.includes(withProtocol(value))) &&
     passes(filters, 'expose', (value) => exposedPorts(record).includes(withProtocol(value))) &&
@@ -76,6 +76,14 @@ function matches(
     passes(filters, 'since', (value) => record.createdAtMs > createdAt(records, value)) &&
     passesLabels(filters, config.labels)
   );
+}
+
+/** By a volume's name, a source on the host or a destination. */
+function hasMount({ mounts }: ContainerRecord['config'], value: string): boolean {
+  return mounts.some((mount) => {
+    if (mount.destination === value) return mount.kind !== 'tmpfs' || mount.listed;
+    return mount.kind === 'volume' ? mount.name === value : mount.kind === 'bind' && mount.source === value;
+  });
 }
 
 /** A part of the name, or a regular expression in the few signs that people use (`^/web$`). */

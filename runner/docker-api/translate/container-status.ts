@@ -11,6 +11,11 @@ export const stateWord: Readonly<Record<ContainerState, string>> = {
   removing: 'removing',
 };
 
+/** The same of a container, which may be paused while it runs. */
+export function statusWord({ state, paused }: Pick<ContainerRecord, 'state' | 'paused'>): string {
+  return paused ? 'paused' : stateWord[state];
+}
+
 /** The time that Go shows for none. */
 export const zeroTime = '0001-01-01T00:00:00Z';
 
@@ -25,6 +30,7 @@ export function statusText(record: ContainerRecord, now: number): string {
   switch (state) {
     case 'running': {
       const up = `Up ${humanDuration(now - (startedAtMs ?? now))}`;
+      if (record.paused) return `${up} (Paused)`;
       return record.health === 'none' ? up : `${up} (${healthWord(record.health)})`;
     }
     case 'restarting':

@@ -1,8 +1,9 @@
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
 import { endpointDocuments, type NetworkView } from './container-network.ts';
+import { mountPoints } from './create/container-mounts.ts';
 import { networkModeOf } from './create/networking.ts';
-import { stateWord, statusText } from './container-status.ts';
+import { statusText, statusWord } from './container-status.ts';
 
 /** Bytes that a container wrote, and with its image's. */
 export interface ContainerSize {
@@ -13,7 +14,12 @@ export interface ContainerSize {
 /** One entry of GET /containers/json (ContainerSummary). */
 export function containerSummary(
   record: ContainerRecord,
-  view: { readonly network: NetworkView; readonly now: number; readonly size?: ContainerSize },
+  view: {
+    readonly network: NetworkView;
+    readonly now: number;
+    readonly volumePath: (name: string) => string;
+    readonly size?: ContainerSize;
+  },
 ): Readonly<Record<string, unknown>> {
   const { config } = record;
   return {
@@ -26,11 +32,11 @@ export function containerSummary(
     Ports: portList(record),
     ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
     Labels: config.labels,
-    State: stateWord[record.state],
+    State: statusWord(record),
     Status: statusText(record, view.now),
     HostConfig: { NetworkMode: networkModeOf(config) },
     NetworkSettings: { Networks: endpointDocuments(record, view.network) },
-    Mounts: [],
+    Mounts: mountPoints(config, view.volumePath),
   };
 }
 

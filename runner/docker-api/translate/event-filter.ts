@@ -34,7 +34,8 @@ export function eventPasses(event: EventMessage, filters: Filters): boolean {
     passes(filters, 'network', (value) => event.Type === 'network' && names(value)) &&
     passes(filters, 'daemon', (value) => event.Type === 'daemon' && names(value)) &&
     passes(filters, 'image', isImage) &&
-    ['plugin', 'volume', 'node', 'service', 'secret', 'config'].every((name) => passes(filters, name, () => false)) &&
+    passes(filters, 'volume', (value) => event.Type === 'volume' && names(value)) &&
+    ['plugin', 'node', 'service', 'secret', 'config'].every((name) => passes(filters, name, () => false)) &&
     passesLabels(filters, attributes)
   );
 }

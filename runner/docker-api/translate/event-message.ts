@@ -5,7 +5,7 @@ import { driverOf } from './network-document.ts';
 
 /** An event before its time is known. */
 export interface EventContent {
-  readonly type: 'container' | 'image' | 'network' | 'daemon';
+  readonly type: 'container' | 'image' | 'network' | 'volume' | 'daemon';
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -24,7 +24,7 @@ export function eventMessage({ type, action, id, attributes }: EventContent, atM
   const legacy =
     type === 'container' ? { status: action, id, from: attributes['image'] ?? '' } : { status: action, id };
   return {
-    ...(type === 'network' || type === 'daemon' ? {} : legacy),
+    ...(type === 'container' || type === 'image' ? legacy : {}),
     Type: type,
     Action: action,
     Actor: { ID: id, Attributes: attributes },
@@ -88,17 +88,34 @@ export function eventsOfChange(
     events.push(containerEvent(after, 'rename', { oldName: `/${before.config.name}` }));
   }
   events.push(...linkEvents(before, after).filter(({ action }) => action === 'connect'));
-  if (after.state === 'running' && before.state !== 'running') events.push(containerEvent(after, 'start'));
+  if (after.state === 'running' && before.state !== 'running') {
+    events.push(...volumeEvents(after, 'mount'), containerEvent(after, 'start'));
+  }
+  if (before.state === 'running' && after.oomKilled && !before.oomKilled) events.push(containerEvent(after, 'oom'));
   if (before.state === 'running' && after.state !== 'running' && after.state !== 'removing') {
-    if (after.oomKilled) events.push(containerEvent(after, 'oom'));
     events.push(containerEvent(after, 'die', { exitCode: `${after.exitCode ?? 0}` }));
   }
   if (before.state === 'running' && after.state === 'removing') {
     events.push(containerEvent(after, 'kill', { signal: '9' }), containerEvent(after, 'die', { exitCode: '137' }));
   }
   events.push(...linkEvents(before, after).filter(({ action }) => action === 'disconnect'));
+  if (before.paused !== after.paused && after.state === 'running') {
+    events.push(containerEvent(after, after.paused ? 'pause' : 'unpause'));
+  }
+  if (before.state === 'running' && after.state !== 'running') events.push(...volumeEvents(after, 'unmount'));
   if (before.health !== after.health && after.health !== 'none' && after.state === 'running') {
     if (after.health !== 'starting') events.push(containerEvent(after, `health_status: ${after.health}`));
   }
   return events;
+}
+
+/** One for each volume of the container. */
+function volumeEvents({ id, config }: ContainerRecord, action: 'mount' | 'unmount'): readonly EventContent[] {
+  return config.mounts.flatMap((mount): readonly EventContent[] => {
+    if (mount.kind !== 'volume') return [];
+    const { name, destination, readonly, propagation = '' } = mount;
+    const details = { destination, propagation, 'read/write': `${!readonly}` };
+    const attributes = { container: id, driver: 'local', ...(action === 'mount' ? details : {}) };
+    return [{ type: 'volume', action, id: name, attributes }];
+  });
 }

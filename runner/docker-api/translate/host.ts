@@ -41,14 +41,16 @@ export function versionAnswer({ facts }: Pick<HostView, 'facts'>): Readonly<Reco
 /** SystemInfo of the Docker Engine API, for GET /info. */
 export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
   const { facts, containers } = view;
-  const running = containers.filter(({ state }) => state === 'running').length;
+  const active = containers.filter(({ state }) => state === 'running');
+  const paused = active.filter((record) => record.paused).length;
+  const running = active.length - paused;
   return {
     ID: view.instance,
     Name: facts.hostname,
     Containers: containers.length,
     ContainersRunning: running,
-    ContainersPaused: 0,
-    ContainersStopped: containers.length - running,
+    ContainersPaused: paused,
+    ContainersStopped: containers.length - active.length,
     Images: view.imageCount,
     Driver: 'overlay2', // layers as directories below overlayfs, as the driver of this name has them
     DriverStatus: [['Backing', 'overlayfs']],

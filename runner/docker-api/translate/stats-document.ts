@@ -1,5 +1,7 @@
 import type { HostFacts } from '#shared/model/host.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
+import { networkCounters } from './network-counters.ts';
+import { pressureOf } from './pressure.ts';
 
 /** The kernel's files about a container, as texts; empty where there is none. */
 export interface StatsSample {
@@ -9,9 +11,13 @@ export interface StatsSample {
   readonly memory: string;
   readonly memoryMax: string;
   readonly memoryStat: string;
+  readonly memoryEvents: string;
   readonly pids: string;
   readonly pidsMax: string;
   readonly io: string;
+  readonly cpuPressure: string;
+  readonly memoryPressure: string;
+  readonly ioPressure: string;
   /** /proc/stat of the host. */
   readonly system: string;
   /** /proc/PID/net/dev */
@@ -25,16 +31,20 @@ export const emptySample: StatsSample = {
   memory: '',
   memoryMax: '',
   memoryStat: '',
+  memoryEvents: '',
   pids: '',
   pidsMax: '',
   io: '',
+  cpuPressure: '',
+  memoryPressure: '',
+  ioPressure: '',
   system: '',
   network: '',
 };
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** ContainerStatsResponse of the Docker Engine API. */
+/** ContainerStatsResponse of the Docker Engine API; `pressure_stats` is ours. */
 export function statsDocument(
   record: ContainerRecord,
   now: StatsSample,
@@ -53,7 +63,8 @@ export function statsDocument(
     cpu_stats: cpuStats(now, host),
     precpu_stats: cpuStats(before ?? emptySample, host),
     memory_stats: now.running ? memoryStats(now, host) : {},
-    ...(now.running ? { networks: { eth0: networkStats(now.network) } } : {}),
+    ...(now.running ? pressureStats(now) : {}),
+    ...(now.running ? { networks: networkCounters(now.network) } : {}),
   };
 }
 
@@ -90,8 +101,17 @@ function memoryStats(sample: StatsSample, host: HostFacts): Document {
   return {
     usage: Number.parseInt(sample.memory, 10) || 0,
     stats: keyed(sample.memoryStat),
-    limit: Number.isNaN(max) ? host.memoryBytes : max,
+    ...(keyed(sample.memoryEvents)['oom'] === undefined ? {} : { failcnt: keyed(sample.memoryEvents)['oom'] }),
+    limit: Number.isNaN(max) || max > host.memoryBytes ? host.memoryBytes : max,
   };
+}
+
+/** What of it the kernel tells; nothing without PSI. */
+function pressureStats({ cpuPressure, memoryPressure, ioPressure }: StatsSample): Document {
+  const texts = { cpu: cpuPressure, memory: memoryPressure, io: ioPressure };
+  const entries = Object.entries(texts).map(([name, text]) => [name, pressureOf(text)] as const);
+  const known = entries.filter(([, pressure]) => pressure !== undefined);
+  return known.length === 0 ? {} : { pressure_stats: Object.fromEntries(known) };
 }
 
 function blockStats(text: string): Document {
@@ -113,22 +133,6 @@ function blockStats(text: string): Document {
     io_merged_recursive: none,
     io_time_recursive: none,
     sectors_recursive: none,
-  };
-}
-
-function networkStats(text: string): Document {
-  const line = text.split('\n').find((one) => one.trim().startsWith('eth0:'));
-  const numbers = (line?.split(':')[1] ?? '').trim().split(/\s+/).map(Number);
-  const at = (index: number): number => numbers[index] ?? 0;
-  return {
-    rx_bytes: at(0),
-    rx_packets: at(1),
-    rx_errors: at(2),
-    rx_dropped: at(3),
-    tx_bytes: at(8),
-    tx_packets: at(9),
-    tx_errors: at(10),
-    tx_dropped: at(11),
   };
 }
 

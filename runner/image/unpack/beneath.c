@@ -10,11 +10,18 @@
 
 #include "report.h"
 
+static unsigned long long mounts = RESOLVE_NO_XDEV;
+
+void beneath_cross_mounts(void)
+{
+	mounts = 0;
+}
+
 int beneath_open(int root, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (unsigned long long)flags | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | mounts,
 	};
 	long fd;
 
@@ -25,7 +32,7 @@ int beneath_open(int root, const char *path, int flags)
 	return (int)fd;
 }
 
-/* Depth is bounded by the limit on the depth of an entry's path: we made this directory. */
+/* Its depth is bounded by the number of descriptors: one is open for each level. */
 static void remove_directory(int parent, const char *base, const char *entry)
 {
 	int fd = openat(parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -119,6 +119,8 @@ size_t input_peek(struct input *input, const uint8_t **bytes)
 
 void input_advance(struct input *input, size_t count)
 {
+	if (input->recipe != NULL && !input->diverted)
+		recipe_bytes(input->recipe, input->ready, count);
 	input->ready += count;
 	input->ready_bytes -= count;
 }
@@ -155,6 +157,13 @@ void input_skip(struct input *input, uint64_t count)
 		input_advance(input, have);
 		count -= have;
 	}
+}
+
+void input_divert(struct input *input, const char *path, uint64_t size)
+{
+	input->diverted = path != NULL;
+	if (path != NULL && input->recipe != NULL)
+		recipe_content(input->recipe, path, size);
 }
 
 void input_drain(struct input *input)

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "limits.h"
+#include "recipe.h"
 
 #define INPUT_BUFFER_BYTES (256u << 10)
 
@@ -21,6 +22,8 @@ struct input {
 	bool gzip;
 	bool source_ended;
 	const struct limits *limits;
+	struct recipe *recipe; /* records how the tar can be put together again; NULL: nobody wants that */
+	bool diverted;
 	z_stream inflater;
 	bool inside_member;
 	SHA256_CTX source_digest; /* of the bytes as they came */
@@ -42,6 +45,9 @@ void input_advance(struct input *input, size_t count);
 /* Fills buffer; false when the stream ended exactly before it. A stream that ends inside it is a failure. */
 bool input_read(struct input *input, void *buffer, size_t count);
 void input_skip(struct input *input, uint64_t count);
+
+/* What is taken from now on is the content of this file of the tree, or (NULL) of none. */
+void input_divert(struct input *input, const char *path, uint64_t size);
 
 /* Reads to the end, so that the digests cover everything. */
 void input_drain(struct input *input);

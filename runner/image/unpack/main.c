@@ -1,9 +1,15 @@
 /*
- * berth-unpack DIRECTORY CONTENT-BYTES ENTRIES DEPTH RATIO PARENT-PID < layer
+ * berth-unpack DIRECTORY CONTENT-BYTES ENTRIES DEPTH RATIO PARENT-PID [RECIPE] < layer
  *
  * Writes the layer on stdin (a tar, plain or gzip) into DIRECTORY, which is empty and nobody else's, and says on stdout,
  * as one line of JSON, the digests of what it read and what it wrote, or why it stopped. On failure DIRECTORY holds
  * whatever had been written, for the caller to remove. Exit status: 0 done, 1 refused or failed, 2 wrong arguments.
+ *
+ * With RECIPE, a file that is made there: how the tar can be put together again from DIRECTORY (recipe.h).
+ *
+ * berth-unpack assemble DIRECTORY RECIPE PARENT-PID > tar
+ *
+ * The opposite, to the byte. Why it stopped is said on stderr.
  *
  * berth-unpack sync DIRECTORY
  *
@@ -60,9 +66,10 @@ static void report_success(void)
 	input_digests(&input, source, tar);
 	printf("{\"ok\":true,\"digest\":\"sha256:%s\",\"diffId\":\"sha256:%s\",\"sourceBytes\":%" PRIu64
 	       ",\"tarBytes\":%" PRIu64 ",\"contentBytes\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"whiteouts\":%" PRIu64
-	       ",\"skippedXattrs\":%" PRIu64 ",\"opaqueRoot\":%s}\n",
+	       ",\"skippedXattrs\":%" PRIu64 ",\"opaqueRoot\":%s,\"replaced\":%s}\n",
 	       source, tar, input.source_bytes, input.tar_bytes, tree.content_bytes, tree.entries, tree.whiteouts,
-	       tree.skipped_xattrs, tree.opaque_root ? "true" : "false");
+	       tree.skipped_xattrs, tree.opaque_root ? "true" : "false",
+	       tree.replaced ? "true" : "false");
 }
 
 static int sync_file_system(const char *directory)
@@ -75,12 +82,25 @@ static int sync_file_system(const char *directory)
 	return 1;
 }
 
+static int assemble(const char *directory, const char *recipe, const char *parent)
+{
+	report_to(STDERR_FILENO);
+	die_with_parent((pid_t)number(parent));
+	int root = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (root < 0)
+		fail_errno("open of the layer", directory);
+	recipe_follow(recipe, root, STDOUT_FILENO);
+	return 0;
+}
+
 int main(int count, char **arguments)
 {
 	if (count == 3 && strcmp(arguments[1], "sync") == 0)
 		return sync_file_system(arguments[2]);
-	if (count != 7) {
-		fprintf(stderr, "usage: berth-unpack DIRECTORY CONTENT-BYTES ENTRIES DEPTH RATIO PARENT-PID < layer\n");
+	if (count == 5 && strcmp(arguments[1], "assemble") == 0)
+		return assemble(arguments[2], arguments[3], arguments[4]);
+	if (count != 7 && count != 8) {
+		fprintf(stderr, "usage: berth-unpack DIRECTORY CONTENT-BYTES ENTRIES DEPTH RATIO PARENT-PID [RECIPE] < layer\n");
 		return 2;
 	}
 	limits = (struct limits){ .content_bytes = number(arguments[2]),
@@ -92,10 +112,14 @@ int main(int count, char **arguments)
 
 	tree_open(&tree, arguments[1], &limits);
 	input_open(&input, STDIN_FILENO, &limits);
+	if (count == 8)
+		input.recipe = recipe_create(arguments[7]);
 	for (bool first = true; header_next(&input, &entry, first); first = false)
 		tree_add(&tree, &input, &entry);
 	input_drain(&input);
 	tree_finish(&tree);
+	if (input.recipe != NULL)
+		recipe_close(input.recipe);
 	report_success();
 	return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -52,16 +54,43 @@ void metadata_set(struct tree *tree, int fd, const struct entry *entry)
 	set_xattrs(tree, fd, entry);
 }
 
-/* Owner and time of what cannot be opened; it was made just now and nobody else is here, so its name is safe. */
+static mode_t kind_of(const struct entry *entry)
+{
+	switch (entry->type) {
+	case '2':
+		return S_IFLNK;
+	case '3':
+		return S_IFCHR;
+	case '4':
+		return S_IFBLK;
+	default:
+		return S_IFIFO;
+	}
+}
+
+/*
+ * Of what cannot be opened for reading. In a running container its processes may have put something else under the name
+ * meanwhile, so the name is looked up once, without following it, and the mode is set through that descriptor: fchmodat
+ * by name would follow a symlink, and that from the host's root.
+ */
 void metadata_set_named(int parent, const char *base, const struct entry *entry)
 {
 	struct timespec times[2];
 
-	if (fchownat(parent, base, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	struct stat found;
+	char self[32];
+	int fd = openat(parent, base, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &found) < 0)
+		fail_errno("open", entry->name);
+	if ((found.st_mode & S_IFMT) != kind_of(entry))
+		fail("bad-entry", entry->name, "something else took its place while it was being made");
+	if (fchownat(fd, "", entry->uid, entry->gid, AT_EMPTY_PATH) < 0)
 		fail_errno("chown", entry->name);
-	if (entry->type != '2' && fchmodat(parent, base, entry->mode, 0) < 0)
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	if (entry->type != '2' && chmod(self, entry->mode) < 0)
 		fail_errno("chmod", entry->name);
 	metadata_times(entry, times);
-	if (utimensat(parent, base, times, AT_SYMLINK_NOFOLLOW) < 0)
+	if (utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
 		fail_errno("utimensat", entry->name);
+	close(fd);
 }

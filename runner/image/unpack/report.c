@@ -6,19 +6,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes beyond ASCII go out as they are: names are UTF-8 nearly always, and the reader replaces what is not. */
-static void put_json_string(const char *text)
+static FILE *answer;
+
+static FILE *stream(void)
 {
-	putchar('"');
+	return answer == NULL ? stdout : answer;
+}
+
+void report_to(int fd)
+{
+	answer = fdopen(fd, "w");
+	if (answer == NULL)
+		exit(2);
+}
+
+/* Bytes beyond ASCII go out as they are: names are UTF-8 nearly always, and the reader replaces what is not. */
+void report_string(const char *text)
+{
+	fputc('"', stream());
 	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
 		if (*at == '"' || *at == '\\')
-			printf("\\%c", *at);
+			fprintf(stream(), "\\%c", *at);
 		else if (*at < 0x20 || *at == 0x7f)
-			printf("\\u%04x", *at);
+			fprintf(stream(), "\\u%04x", *at);
 		else
-			putchar(*at);
+			fputc(*at, stream());
 	}
-	putchar('"');
+	fputc('"', stream());
+}
+
+void report_text(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vfprintf(stream(), format, arguments);
+	va_end(arguments);
+}
+
+void report_flush(void)
+{
+	fflush(stream());
 }
 
 void fail(const char *code, const char *entry, const char *format, ...)
@@ -29,12 +57,12 @@ void fail(const char *code, const char *entry, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(message, sizeof message, format, arguments);
 	va_end(arguments);
-	printf("{\"ok\":false,\"code\":\"%s\",\"entry\":", code);
-	put_json_string(entry == NULL ? "" : entry);
-	printf(",\"message\":");
-	put_json_string(message);
-	printf("}\n");
-	fflush(stdout);
+	report_text("{\"ok\":false,\"code\":\"%s\",\"entry\":", code);
+	report_string(entry == NULL ? "" : entry);
+	report_text(",\"message\":");
+	report_string(message);
+	report_text("}\n");
+	report_flush();
 	exit(1);
 }
 

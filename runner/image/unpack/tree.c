@@ -13,12 +13,21 @@
 #include "report.h"
 #include "whiteout.h"
 
+void tree_use(struct tree *tree, int root, const struct limits *limits)
+{
+	memset(tree, 0, sizeof *tree);
+	tree->root = root;
+	tree->parent = -1;
+	tree->limits = limits;
+}
+
 void tree_open(struct tree *tree, const char *directory, const struct limits *limits)
 {
-	*tree = (struct tree){ .parent = -1, .limits = limits };
-	tree->root = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (tree->root < 0)
+	int root = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (root < 0)
 		fail_errno("open of the target directory", directory);
+	tree_use(tree, root, limits);
 }
 
 static void forget_parent(struct tree *tree)
@@ -35,6 +44,7 @@ static void remove_existing(struct tree *tree, int parent, const char *base, con
 	/* The caller goes on with `parent`, which may be the kept directory: it is marked, and closed by the next entry. */
 	beneath_remove(parent, base, entry->name);
 	tree->parent_current = false;
+	tree->replaced = true;
 }
 
 /* Makes the directories of `path` that are missing, as Docker does for layers that do not list them. */
@@ -106,7 +116,8 @@ static void write_content(struct tree *tree, struct input *input, const struct e
 	}
 }
 
-static void add_file(struct tree *tree, struct input *input, const struct entry *entry, int parent, const char *base)
+static void add_file(struct tree *tree, struct input *input, const struct entry *entry, const char *path, int parent,
+		     const char *base)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	struct timespec times[2];
@@ -118,7 +129,9 @@ static void add_file(struct tree *tree, struct input *input, const struct entry 
 	}
 	if (fd < 0)
 		fail_errno("create", entry->name);
+	input_divert(input, path, entry->size);
 	write_content(tree, input, entry, fd);
+	input_divert(input, NULL, 0);
 	metadata_set(tree, fd, entry);
 	metadata_times(entry, times);
 	if (futimens(fd, times) < 0)
@@ -183,6 +196,19 @@ static void add_node(struct tree *tree, const struct entry *entry, int parent, c
 	metadata_set_named(parent, base, entry);
 }
 
+static void join_prefix(const struct tree *tree, char path[PATH_MAX], const struct entry *entry)
+{
+	size_t prefix = strlen(tree->prefix), own = strlen(path);
+
+	if (prefix == 0)
+		return;
+	if (prefix + 1 + own >= PATH_MAX)
+		fail("name-too-long", entry->name, "a path of more than %d bytes", PATH_MAX - 1);
+	memmove(path + prefix + 1, path, own + 1);
+	memcpy(path, tree->prefix, prefix);
+	path[prefix] = own == 0 ? '\0' : '/';
+}
+
 static void add_hard_link(struct tree *tree, const struct entry *entry, const char *path, int parent, const char *base)
 {
 	char target[PATH_MAX], target_parent[PATH_MAX];
@@ -191,6 +217,7 @@ static void add_hard_link(struct tree *tree, const struct entry *entry, const ch
 
 	if (!path_clean(entry->link, target, &depth))
 		fail("escape", entry->name, "a hard link to %s, above the layer's root", entry->link);
+	join_prefix(tree, target, entry);
 	if (target[0] == '\0' || strcmp(target, path) == 0)
 		fail("bad-entry", entry->name, "a hard link to itself or to the root");
 	path_split(target, target_parent, &target_base);
@@ -209,6 +236,22 @@ static void add_hard_link(struct tree *tree, const struct entry *entry, const ch
 	close(from);
 }
 
+/* Before anything is replaced, in Docker's words. */
+static void check_kinds(const struct tree *tree, const struct entry *entry, const char *path, int parent,
+			const char *base)
+{
+	struct stat found;
+
+	if (base[0] == '\0' || fstatat(parent, base, &found, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (S_ISDIR(found.st_mode) && entry->type != '5')
+		fail("overwrite", entry->name, "cannot overwrite directory \"/%s\" with non-directory \"/%s\"", path,
+		     tree->prefix);
+	if (!S_ISDIR(found.st_mode) && entry->type == '5')
+		fail("overwrite", entry->name, "cannot overwrite non-directory \"/%s\" with directory \"/%s\"", path,
+		     tree->prefix);
+}
+
 static void add_by_type(struct tree *tree, struct input *input, const struct entry *entry, const char *path, int parent,
 			const char *base)
 {
@@ -216,7 +259,7 @@ static void add_by_type(struct tree *tree, struct input *input, const struct ent
 		fail("bad-entry", entry->name, "the layer's root is not a directory");
 	switch (entry->type) {
 	case '0':
-		add_file(tree, input, entry, parent, base);
+		add_file(tree, input, entry, path, parent, base);
 		break;
 	case '1':
 		add_hard_link(tree, entry, path, parent, base);
@@ -251,12 +294,18 @@ void tree_add(struct tree *tree, struct input *input, const struct entry *entry)
 	if (depth > tree->limits->depth)
 		fail("too-large", entry->name, "its path has more than %llu components",
 		     (unsigned long long)tree->limits->depth);
+	if (tree->keep_top && path[0] == '\0' && entry->type == '5')
+		return; /* the directory that it is unpacked into stays as it is */
+	join_prefix(tree, path, entry);
 	path_split(path, parent_path, &base);
 	/* A whiteout may hide the longest name; its own is then longer, but never made. */
-	if (strlen(base) > NAME_MAX + (whiteout_name(base) ? WHITEOUT_PREFIX_BYTES : 0))
+	bool whiteout = !tree->literal && whiteout_name(base);
+	if (strlen(base) > NAME_MAX + (whiteout ? WHITEOUT_PREFIX_BYTES : 0))
 		fail("name-too-long", entry->name, "a file name of more than %d bytes", NAME_MAX);
 	int parent = open_parent(tree, parent_path, entry);
-	if (whiteout_name(base)) {
+	if (tree->keep_kinds)
+		check_kinds(tree, entry, path, parent, base);
+	if (whiteout) {
 		whiteout_add(tree, entry, parent_path, parent, base);
 		input_skip(input, entry->size);
 	} else {

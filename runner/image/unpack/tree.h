@@ -25,9 +25,16 @@ struct tree {
 	int parent; /* the directory of the last entry, kept open: neighbours follow each other */
 	bool parent_current; /* parent_path still leads to it */
 	char parent_path[PATH_MAX];
+	bool replaced; /* an entry took the place of an earlier one */
+	bool literal; /* the archive is no layer: names that begin with `.wh.` are names like others */
+	bool keep_top; /* the directory that it is unpacked into is left as it is, whatever the archive says of it */
+	bool keep_kinds; /* a directory is never replaced by anything else, nor anything else by a directory */
+	char prefix[PATH_MAX]; /* that directory beneath the root; empty: the root itself */
 	struct directory_times times;
 };
 
+/* `root` stays the caller's to close. */
+void tree_use(struct tree *tree, int root, const struct limits *limits);
 void tree_open(struct tree *tree, const char *directory, const struct limits *limits);
 
 /* Writes one entry, taking its data and padding from the input. */

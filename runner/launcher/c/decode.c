@@ -52,6 +52,8 @@ void get_link(struct reader *reader, struct link_operation *link) {
     link->host_name = next_string(reader);
     link->container_name = next_string(reader);
     memcpy(link->mac, take(reader, 6), 6);
+    link->mtu = get_u32(reader);
+    link->isolated = get_u32(reader);
 }
 
 void get_address(struct reader *reader, struct address_operation *address) {
@@ -139,9 +141,11 @@ static void decode_mount(struct reader *r, struct operation *o) {
         break;
     case OP_BIND:
         o->bind.source = next_string(r);
+        o->bind.subpath = next_string(r);
         o->bind.destination = next_string(r);
         o->bind.recursive = get_u32(r);
         o->bind.attributes = get_u64(r);
+        o->bind.recursive_attributes = get_u64(r);
         o->bind.propagation = get_u64(r);
         o->bind.id_map = get_u32(r);
         break;

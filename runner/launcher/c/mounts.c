@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -246,6 +247,48 @@ int mount_filesystem(int root, const struct filesystem_operation *filesystem, st
     return result;
 }
 
+static int clone_source(const struct bind_operation *bind, struct report *report) {
+    unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (bind->recursive ? AT_RECURSIVE : 0);
+    if (!*bind->subpath) {
+        int whole = open_tree(AT_FDCWD, bind->source, flags);
+        return whole < 0 ? fail(report, errno, "open bind source", bind->source) : whole;
+    }
+    int source = open(bind->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (source < 0) return fail(report, errno, "open bind source", bind->source);
+    int part = open_beneath(source, bind->subpath, O_PATH, 0);
+    if (part < 0) return fail_closing(source, report, "open path beneath bind source", bind->subpath);
+    close(source);
+    int tree = open_tree(part, "", flags | AT_EMPTY_PATH);
+    if (tree < 0) return fail_closing(part, report, "clone path beneath bind source", bind->subpath);
+    close(part);
+    return tree;
+}
+
+/*
+ * A bind's source is cloned in the mount namespace of the runner, which knows what was mounted since the spawner began,
+ * and whose mounts a shared bind must be a peer of. Both namespaces reset the working directory; every target is an fd.
+ * Without the right to enter it (in a user namespace) the copy of it that the child has must do.
+ */
+static int clone_in_host(const struct bind_operation *bind, struct report *report) {
+    int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (own < 0) return fail(report, errno, "open", "mount namespace");
+    bool entered = setns(HOST_NAMESPACE_FD, CLONE_NEWNS) == 0;
+    int tree = clone_source(bind, report);
+    bool returned = !entered || setns(own, CLONE_NEWNS) == 0;
+    close(own);
+    if (returned) return tree;
+    if (tree >= 0) close(tree);
+    return fail(report, errno, "return to", "mount namespace");
+}
+
+static int set_attributes(int tree, const struct bind_operation *bind) {
+    unsigned int recursive = bind->recursive ? AT_RECURSIVE : 0;
+    struct mount_attr all = {.attr_set = bind->recursive_attributes, .propagation = bind->propagation};
+    struct mount_attr top = {.attr_set = bind->attributes};
+    if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &all, sizeof(all)) < 0) return -1;
+    return top.attr_set ? mount_setattr(tree, "", AT_EMPTY_PATH, &top, sizeof(top)) : 0;
+}
+
 int map_owners(int tree, int user_namespace, const char *path, struct report *report) {
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
     if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) == 0) return 0;
@@ -255,12 +298,9 @@ int map_owners(int tree, int user_namespace, const char *path, struct report *re
 }
 
 int open_bind(const struct bind_operation *bind, int user_namespace, struct report *report) {
-    unsigned int recursive = bind->recursive ? AT_RECURSIVE : 0;
-    int tree = open_tree(AT_FDCWD, bind->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
-    if (tree < 0) return fail(report, errno, "open bind source", bind->source);
-    struct mount_attr attributes = {.attr_set = bind->attributes, .propagation = bind->propagation};
-    if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attributes, sizeof(attributes)) < 0)
-        return fail_closing(tree, report, "set attributes of bind", bind->source);
+    int tree = clone_in_host(bind, report);
+    if (tree < 0) return -1;
+    if (set_attributes(tree, bind) < 0) return fail_closing(tree, report, "set attributes of bind", bind->source);
     if (!bind->id_map || map_owners(tree, user_namespace, bind->source, report) == 0) return tree;
     close(tree);
     return -1;
@@ -304,6 +344,7 @@ int open_device(const struct device_operation *device, struct report *report) {
 }
 
 static int attach_device(int parent, const char *name, int tree, const struct device_operation *device, struct report *report) {
+    if (is_guarded(parent)) return fail(report, EPERM, "make device beneath /proc or /sys", device->path);
     int target = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
     if (target < 0) return fail(report, errno, "make mount point of device", device->path);
     if (attach(tree, target) < 0) return fail_closing(target, report, "bind device on", device->path);
@@ -334,10 +375,6 @@ int make_device(int root, int tree, const struct device_operation *device, struc
     const char *name;
     int parent = open_parent(root, device->path, &name);
     if (parent < 0) return fail(report, errno, "open directory of device", device->path);
-    if (is_guarded(parent)) {
-        errno = EPERM;
-        return fail_closing(parent, report, "make device beneath /proc or /sys", device->path);
-    }
     int result = tree < 0 ? make_node(parent, name, device, report) : attach_device(parent, name, tree, device, report);
     close(parent);
     return result;

@@ -4,6 +4,9 @@
 
 #include "plan.h"
 
+/* In the spawner and its children: the mount namespace that the runner lives in. */
+#define HOST_NAMESPACE_FD 5
+
 /* Returns the fd of the mounted root. */
 int mount_overlay(const struct overlay_operation *overlay, struct report *report);
 /* The same, detached, with layers whose owners are ids of a user namespace; it has to be the caller's mount namespace alone. */

@@ -116,6 +116,7 @@ static int veth_create(const struct link_operation *link, uint32_t bridge, uint1
     begin(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &body, sizeof(body));
     attribute_text(&request, IFLA_IFNAME, link->host_name);
     attribute(&request, IFLA_MASTER, &bridge, sizeof(bridge));
+    if (link->mtu) attribute(&request, IFLA_MTU, &link->mtu, sizeof(link->mtu));
     struct nlattr *info = attribute(&request, IFLA_LINKINFO | NLA_F_NESTED, NULL, 0);
     attribute_text(&request, IFLA_INFO_KIND, "veth");
     struct nlattr *data = attribute(&request, IFLA_INFO_DATA | NLA_F_NESTED, NULL, 0);
@@ -124,6 +125,7 @@ static int veth_create(const struct link_operation *link, uint32_t bridge, uint1
     struct nlattr *peer = attribute(&request, VETH_INFO_PEER | NLA_F_NESTED, &peer_body, sizeof(peer_body));
     attribute_text(&request, IFLA_IFNAME, link->container_name);
     attribute(&request, IFLA_ADDRESS, link->mac, sizeof(link->mac));
+    if (link->mtu) attribute(&request, IFLA_MTU, &link->mtu, sizeof(link->mtu));
     attribute(&request, owner_kind, &owner, sizeof(owner));
     attribute_end(&request, peer);
     attribute_end(&request, data);
@@ -132,13 +134,14 @@ static int veth_create(const struct link_operation *link, uint32_t bridge, uint1
 }
 
 /* Without hairpin mode, netfilter's bridge hooks lose what a container sends to its own published port. */
-static int set_hairpin(const char *name) {
+static int set_port_modes(const struct link_operation *link) {
     struct request request;
-    struct ifinfomsg body = {.ifi_family = AF_BRIDGE, .ifi_index = (int)if_nametoindex(name)};
+    struct ifinfomsg body = {.ifi_family = AF_BRIDGE, .ifi_index = (int)if_nametoindex(link->host_name)};
     begin(&request, RTM_SETLINK, 0, &body, sizeof(body));
     struct nlattr *port = attribute(&request, IFLA_PROTINFO | NLA_F_NESTED, NULL, 0);
     uint8_t on = 1;
     attribute(&request, IFLA_BRPORT_MODE, &on, sizeof(on));
+    if (link->isolated) attribute(&request, IFLA_BRPORT_ISOLATED, &on, sizeof(on));
     attribute_end(&request, port);
     return talk(&request);
 }
@@ -155,7 +158,7 @@ int link_create(const struct link_operation *link, uint16_t owner_kind, uint32_t
         result = veth_create(link, bridge, owner_kind, owner);
     }
     if (result < 0) return fail(report, errno, "create link", link->host_name);
-    if (set_hairpin(link->host_name) < 0) return fail(report, errno, "set hairpin mode of link", link->host_name);
+    if (set_port_modes(link) < 0) return fail(report, errno, "set port modes of link", link->host_name);
     return 0;
 }
 

@@ -73,6 +73,8 @@ struct shim_operation {
 struct link_operation {
     const char *bridge, *host_name, *container_name;
     uint8_t mac[6];
+    uint32_t mtu; /* 0: the kernel's */
+    uint32_t isolated; /* reaches no other such port of the bridge */
 };
 struct address_operation {
     const char *name;
@@ -88,9 +90,9 @@ struct filesystem_operation {
     struct strings parameters; /* key, value, key, value; an empty value is a flag */
 };
 struct bind_operation {
-    const char *source, *destination;
+    const char *source, *subpath, *destination; /* subpath: beneath the source, followed nowhere out of it; empty: all */
     uint32_t recursive;
-    uint64_t attributes, propagation;
+    uint64_t attributes, recursive_attributes, propagation; /* attributes: of the topmost mount alone */
     uint32_t id_map; /* owners on disk are ids of the container's user namespace */
 };
 struct device_operation {

@@ -7,6 +7,7 @@
 #include "spawner.h"
 #include "cgroup.h"
 #include "live_link.h"
+#include "mounts.h"
 #include "netlink.h"
 #include "protocol.h"
 #include "shim.h"
@@ -87,7 +88,8 @@ static _Noreturn void work(uint32_t kind, const uint8_t *payload, size_t size, i
     for (int fd = 0; fd < 3; fd++) dup2(null, fd);
     dup3(socket, WORKER_FD, O_CLOEXEC);
     close(RUNNER_FD);
-    close_range(WORKER_FD + 1, ~0u, 0);
+    close_range(WORKER_FD + 1, HOST_NAMESPACE_FD - 1, 0);
+    close_range(HOST_NAMESPACE_FD + 1, ~0u, 0);
     setsid();
     switch (kind) {
     case REQUEST_LAUNCH:
@@ -166,8 +168,14 @@ static bool serve(void) {
     return true;
 }
 
-/* A mount namespace of our own: what is mounted for a container never shows on the host, the host's mounts do here. */
+/*
+ * A mount namespace of our own: what is mounted for a container never shows on the host. The host's is kept by descriptor,
+ * for the sources of binds: what is mounted there later shows here only where the host shares its mounts.
+ */
 static bool separate(void) {
+    int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (host < 0 || dup3(host, HOST_NAMESPACE_FD, O_CLOEXEC) < 0) return false;
+    close(host);
     return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0;
 }
 

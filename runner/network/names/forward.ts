@@ -108,12 +108,14 @@ function askByDatagram(query: Buffer, server: string, port: number, signal: Abor
     socket.on('message', (answer) => {
       if (isAnswerTo(query, id, answer)) end(answer);
     });
-    socket.connect(port, server, () => {
+    // Not as the argument of `connect`, which is also called when there is no way to the server.
+    socket.once('connect', () => {
       if (ended) return;
       socket.send(withId(query, id), (failed) => {
         if (failed !== null) end();
       });
     });
+    socket.connect(port, server);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) end();
   });

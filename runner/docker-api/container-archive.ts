@@ -1,0 +1,94 @@
+import { PassThrough } from 'node:stream';
+import { BerthError, isBerthError } from '#shared/errors.ts';
+import { containerOwner } from '../archive/container-owner.ts';
+import type { ContainerRecord } from '../container/engine.ts';
+import type { Answer } from './answer.ts';
+import { flag, option, parameter, type ApiRequest } from './api-request.ts';
+import { seen, watchContainer } from './container-files-view.ts';
+import type { DockerApiContext } from './context.ts';
+import { requireContainer } from './docker-errors.ts';
+import { streamOf } from './stream-answer.ts';
+import { containerEvent } from './translate/event-message.ts';
+import { pathStatHeader } from './translate/path-stat.ts';
+
+const statHeader = 'X-Docker-Container-Path-Stat';
+
+function pathOf(request: ApiRequest): string {
+  const path = option(request, 'path');
+  // The blank that is missing is missing in dockerd's text, too.
+  if (path === undefined) throw new BerthError('invalid', 'docker.path-missing', 'bad parameter: pathcannot be empty');
+  return path;
+}
+
+/** With dockerd's words for a path that is not there. */
+async function asked<T>(request: ApiRequest, path: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!isBerthError(error) || error.code !== 'file.unknown') throw error;
+    const message = `Could not find the file ${path} in container ${parameter(request, 'id')}`;
+    throw new BerthError('not-found', 'docker.no-file', message, { cause: error });
+  }
+}
+
+function found(context: DockerApiContext, request: ApiRequest): { record: ContainerRecord; path: string } {
+  const record = requireContainer(context, parameter(request, 'id'));
+  return { record, path: pathOf(request) };
+}
+
+function statOf(context: DockerApiContext, request: ApiRequest, record: ContainerRecord, path: string) {
+  return asked(
+    request,
+    path,
+    seen(context, record, (view) => context.files.stat(view, path)),
+  );
+}
+
+/** HEAD /containers/{id}/archive */
+export async function statArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
+  const { record, path } = found(context, request);
+  const { result } = await statOf(context, request, record, path);
+  return { kind: 'empty', status: 200, headers: { [statHeader]: pathStatHeader(result) } };
+}
+
+/** GET /containers/{id}/archive: a tar of the file, or of the directory with all below it. */
+export async function readArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
+  const { record, path } = found(context, request);
+  const { view, result: stat } = await statOf(context, request, record, path);
+  const watch = watchContainer(context, record.id, { signal: request.signal, untilStart: false });
+  const archive = await asked(request, path, context.files.read(view, path, { signal: watch.signal })).catch(
+    (error) => {
+      watch[Symbol.dispose]();
+      throw error;
+    },
+  );
+  archive.once('close', () => watch[Symbol.dispose]());
+  context.events.tell(containerEvent(record, 'archive-path'));
+  return {
+    kind: 'stream',
+    contentType: 'application/x-tar',
+    headers: { [statHeader]: pathStatHeader(stat) },
+    write: streamOf(archive),
+  };
+}
+
+/** PUT /containers/{id}/archive: a tar is unpacked in a directory of the container. */
+export async function writeArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
+  const { record, path } = found(context, request);
+  const { view } = await statOf(context, request, record, path);
+  const owner = flag(request, 'copyUIDGID') ? await containerOwner(context.files, view, record.config.user) : undefined;
+  using watch = watchContainer(context, record.id, { signal: request.signal, untilStart: view.kind === 'root' });
+  const archive = new PassThrough();
+  request.body.on('error', (error) => archive.destroy(error));
+  request.body.pipe(archive);
+  const options = { noOverwriteDirNonDir: flag(request, 'noOverwriteDirNonDir'), owner, signal: watch.signal };
+  try {
+    await asked(request, path, context.files.write(view, path, archive, options));
+  } finally {
+    request.body.unpipe(archive);
+    archive.destroy();
+    request.body.resume(); // so that its sender comes to read the answer
+  }
+  context.events.tell(containerEvent(record, 'extract-to-dir'));
+  return { kind: 'empty', status: 200 };
+}

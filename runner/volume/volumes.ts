@@ -1,0 +1,320 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { BerthError, errorText } from '#shared/errors.ts';
+import { removeTree } from '../os/files.ts';
+import { OperationQueue } from '../container/operation-queue.ts';
+import { parseDriverOptions, type DriverOptions } from './driver-options.ts';
+import { isBeneath } from './mount-table.ts';
+import { mountTable, mountVolume, unmountAll } from './volume-mounts.ts';
+import { checkVolumeName } from './volume-name.ts';
+import { BOUND_TO_NOBODY, VolumeStore, type VolumeRecord } from './volume-store.ts';
+
+/** A volume that should be there. */
+export interface VolumeWish {
+  readonly name: string;
+  readonly options: DriverOptions;
+  readonly labels: Readonly<Record<string, string>> | null;
+}
+
+/** Who uses volumes, as the containers' records say it: there is no second list. */
+export interface VolumeUsage {
+  /** Ids of all containers, running or not, that have it mounted. */
+  usersOf(name: string): readonly string[];
+  /** True when one of them runs or is being started. */
+  isActive(name: string): boolean;
+  isContainer(id: string): boolean;
+}
+
+export type VolumeListener = (action: 'create' | 'destroy', volume: VolumeRecord) => void;
+
+/** What keeps volumes there until the record of the container that is made upon them is there. */
+export interface VolumeHold extends AsyncDisposable {
+  /**
+   * The record is there: from now on it keeps the volumes.
+   *
+   * @param goesWithIt true for a volume that shall be removed with the container
+   */
+  keep(goesWithIt: (name: string) => boolean): void;
+}
+
+export interface VolumesOptions {
+  readonly database: DatabaseSync;
+  /** The data root's `volumes`; a volume's content is in `NAME/_data` of it. */
+  readonly directory: string;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+  readonly log: (level: 'warn' | 'error', message: string) => void;
+}
+
+/*
+ * Invariants: a record is there before its directory and goes after it; `boundTo` says before the first step of making
+ * or removing what a crash must lead to. A volume that is used or held is never removed, and both are looked at in the
+ * same turn in which its removal begins. What is mounted on a volume's directory is unmounted before that is removed.
+ */
+export class Volumes {
+  readonly #store: VolumeStore;
+  readonly #directory: string;
+  readonly #clock: () => number;
+  readonly #log: VolumesOptions['log'];
+  readonly #queue = new OperationQueue();
+  /** What is asked for one name by its name, one after the other. */
+  readonly #requests = new OperationQueue();
+  readonly #holds = new Map<string, string[]>();
+  readonly #making = new Map<string, Promise<void>>();
+  readonly #removals = new Map<string, Promise<void>>();
+  readonly #mounted = new Set<string>();
+  readonly #listeners = new Set<VolumeListener>();
+  #usage: VolumeUsage = { usersOf: () => [], isActive: () => false, isContainer: () => false };
+
+  private constructor({ database, directory, clock, log }: VolumesOptions) {
+    this.#store = new VolumeStore(database);
+    this.#directory = directory;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  static async open(options: VolumesOptions): Promise<Volumes> {
+    await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    const volumes = new Volumes(options);
+    const table = await mountTable();
+    for (const { name } of volumes.list()) {
+      if (table.some(({ mountPoint }) => mountPoint === volumes.pathOf(name))) volumes.#mounted.add(name);
+    }
+    return volumes;
+  }
+
+  /** From now on the containers are asked who uses what. */
+  guard(usage: VolumeUsage): void {
+    this.#usage = usage;
+  }
+
+  list(): readonly VolumeRecord[] {
+    return this.#store.list();
+  }
+
+  find(name: string): VolumeRecord | undefined {
+    return this.#store.get(name);
+  }
+
+  /** @throws BerthError `volume.unknown` */
+  require(name: string): VolumeRecord {
+    const record = this.#store.get(name);
+    if (record === undefined) {
+      throw new BerthError('not-found', 'volume.unknown', `get ${name.slice(0, 255)}: no such volume`);
+    }
+    return record;
+  }
+
+  /** The directory of the host with its content. */
+  pathOf(name: string): string {
+    return join(this.#directory, name, '_data');
+  }
+
+  /** Ids of the containers that have it mounted, also of those that are being made. */
+  usersOf(name: string): readonly string[] {
+    const makers = (this.#holds.get(name) ?? []).filter((id) => id !== BOUND_TO_NOBODY);
+    return [...new Set([...this.#usage.usersOf(name), ...makers])];
+  }
+
+  onChange(listener: VolumeListener): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /**
+   * Makes a volume; one of that name that is there already is answered as it is.
+   *
+   * @throws BerthError `volume.name-invalid`, `volume.option-invalid`
+   */
+  create(wish: VolumeWish): Promise<VolumeRecord> {
+    return this.#requests.run(wish.name, async () => {
+      await using hold = await this.acquire(BOUND_TO_NOBODY, [wish]);
+      hold.keep(() => false);
+      return this.require(wish.name);
+    });
+  }
+
+  /**
+   * Gets the volumes of a container that is about to be recorded, making those that are missing. Disposing what it
+   * answers lets go of them, and removes what was made when no container came of it.
+   */
+  async acquire(containerId: string, wishes: readonly VolumeWish[]): Promise<VolumeHold> {
+    for (const wish of wishes) {
+      checkVolumeName(wish.name);
+      parseDriverOptions(wish.name, wish.options);
+    }
+    const names: string[] = [];
+    const release = async (): Promise<void> => {
+      for (const name of names.splice(0)) this.#letGo(name, containerId);
+      await this.collect();
+      await this.settle();
+    };
+    try {
+      for (const wish of wishes) {
+        for (let under = this.#removals.get(wish.name); under; under = this.#removals.get(wish.name)) await under;
+        this.#holds.set(wish.name, [...(this.#holds.get(wish.name) ?? []), containerId]);
+        names.push(wish.name);
+        await this.#ensure(wish, containerId);
+      }
+    } catch (error) {
+      await release();
+      throw error;
+    }
+    return {
+      keep: (goesWithIt) => {
+        for (const name of names) {
+          const record = this.#store.get(name);
+          if (record?.boundTo === containerId && !goesWithIt(name)) this.#store.bind(name, undefined);
+        }
+      },
+      [Symbol.asyncDispose]: release,
+    };
+  }
+
+  /** From now on the volumes go when the container does, unless another uses them then. */
+  bindTo(containerId: string, names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#store.get(name)?.boundTo !== BOUND_TO_NOBODY) this.#store.bind(name, containerId);
+    }
+  }
+
+  /** Removes what is bound to a container that is about to go, and that no other container uses. */
+  async removeBound(containerId: string): Promise<void> {
+    for (const { name, boundTo } of this.list()) {
+      if (boundTo !== containerId) continue;
+      if (this.usersOf(name).some((id) => id !== containerId)) this.#store.bind(name, undefined);
+      else await this.#remove(name);
+    }
+    await this.settle();
+  }
+
+  /** Removes the volumes whose container is gone, or never came: after a crash, or a creation that failed. */
+  async collect(): Promise<void> {
+    for (const { name, boundTo } of this.list()) {
+      if (boundTo === undefined || this.#usage.isContainer(boundTo) || this.#removals.has(name)) continue;
+      if (this.#holds.has(name)) continue;
+      if (this.#usage.usersOf(name).length > 0) this.#store.bind(name, undefined);
+      else await this.#remove(name).catch((error: unknown) => this.#log('error', errorText(error)));
+    }
+  }
+
+  /** @throws BerthError `volume.unknown`, `volume.in-use` */
+  remove(name: string): Promise<void> {
+    return this.#requests.run(name, async () => {
+      this.require(name);
+      const users = this.usersOf(name);
+      if (users.length > 0) {
+        const text = `remove ${name}: volume is in use - [${users.join(', ')}]`;
+        throw new BerthError('conflict', 'volume.in-use', text);
+      }
+      await this.#remove(name);
+    });
+  }
+
+  /** Runs alone among those who change the volume's content or mount. */
+  exclusively<T>(name: string, operation: () => Promise<T>): Promise<T> {
+    return this.#queue.run(name, operation);
+  }
+
+  /**
+   * Mounts what the volume's options say, when it is not mounted; for one without, nothing.
+   *
+   * @throws BerthError `volume.mount-failed`
+   */
+  async mount(name: string): Promise<void> {
+    const wanted = parseDriverOptions(name, this.require(name).options);
+    if (wanted === undefined) return;
+    await this.exclusively(name, async () => {
+      const path = this.pathOf(name);
+      if ((await mountTable()).some(({ mountPoint }) => mountPoint === path)) return;
+      await mountVolume(wanted, path);
+      this.#mounted.add(name);
+    });
+  }
+
+  /** Unmounts the volumes that no running container uses. */
+  async settle(): Promise<void> {
+    const isNeeded = (name: string): boolean => this.#usage.isActive(name) || this.#holds.has(name);
+    for (const name of this.#mounted) {
+      if (isNeeded(name)) continue;
+      const unmount = async (): Promise<void> => {
+        if (isNeeded(name) || !this.#mounted.has(name)) return;
+        await unmountAll(this.pathOf(name));
+        this.#mounted.delete(name);
+      };
+      await this.exclusively(name, unmount).catch((error: unknown) => this.#log('error', errorText(error)));
+    }
+  }
+
+  /** Leaves nothing of the volumes mounted on the host; after the last container was removed. */
+  async unmountAll(): Promise<void> {
+    const table = await mountTable();
+    if (table.some(({ mountPoint }) => isBeneath(mountPoint, this.#directory))) await unmountAll(this.#directory);
+    this.#mounted.clear();
+  }
+
+  async #ensure(wish: VolumeWish, boundTo: string): Promise<void> {
+    if (this.#store.get(wish.name) === undefined) {
+      this.#store.insert({ ...wish, createdAtMs: this.#clock(), boundTo });
+      const made = this.#make(wish.name).finally(() => this.#making.delete(wish.name));
+      this.#making.set(wish.name, made);
+    }
+    await this.#making.get(wish.name);
+  }
+
+  async #make(name: string): Promise<void> {
+    const path = this.pathOf(name);
+    try {
+      await mkdir(path, { recursive: true, mode: 0o701 });
+      await chmod(path, 0o755); // whatever the umask
+    } catch (error) {
+      this.#store.delete(name);
+      throw error;
+    }
+    this.#tell('create', this.require(name));
+  }
+
+  #remove(name: string): Promise<void> {
+    const underWay = this.#removals.get(name);
+    if (underWay !== undefined) return underWay;
+    const record = this.require(name);
+    this.#store.bind(name, BOUND_TO_NOBODY);
+    const removal = this.exclusively(name, async () => {
+      const directory = join(this.#directory, name);
+      await unmountAll(directory);
+      this.#mounted.delete(name);
+      await removeTree(directory);
+      this.#store.delete(name);
+      this.#tell('destroy', record);
+    }).finally(() => this.#removals.delete(name));
+    this.#removals.set(
+      name,
+      removal.catch(() => undefined),
+    );
+    return removal;
+  }
+
+  #letGo(name: string, containerId: string): void {
+    const left = [...(this.#holds.get(name) ?? [])];
+    left.splice(left.indexOf(containerId), 1);
+    if (left.length === 0) this.#holds.delete(name);
+    else this.#holds.set(name, left);
+  }
+
+  #tell(action: 'create' | 'destroy', volume: VolumeRecord): void {
+    for (const listener of this.#listeners) listener(action, volume);
+  }
+}
+
+/** What the Docker API does with volumes. */
+export type VolumeControl = Pick<
+  Volumes,
+  'create' | 'find' | 'list' | 'onChange' | 'pathOf' | 'remove' | 'require' | 'usersOf'
+>;
+
+/** A name that no other volume has: 64 hex digits. */
+export function anonymousName(): string {
+  return randomBytes(32).toString('hex');
+}

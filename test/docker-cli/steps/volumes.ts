@@ -1,0 +1,51 @@
+import { script, step, type Step } from '../step.ts';
+
+/** Volumes and mounts. */
+export const volumeSteps: readonly Step[] = [
+  step('volume create --label kind=test cargo', { stdout: 'cargo\n' }),
+  step('volume create cargo', { stdout: 'cargo\n' }),
+  step('volume create bad/name', { exit: 1, stderr: /includes invalid characters for a local volume name/ }),
+  step('volume create -d nosuch other', {
+    exit: 1,
+    stderr: /error looking up volume plugin nosuch: plugin "nosuch" not found/,
+  }),
+  step('volume ls --format {{.Driver}}|{{.Name}}', { stdout: 'local|cargo\n' }),
+  step('volume ls -q --filter label=kind=test', { stdout: 'cargo\n' }),
+  step('volume ls -q --filter name=nosuch', { stdout: '' }),
+  step('volume inspect --format {{.Name}}|{{.Scope}}|{{.Labels.kind}} cargo', { stdout: 'cargo|local|test\n' }),
+  script('run --rm -v cargo:/data busybox', 'echo kept > /data/file'),
+  step('run --rm -v cargo:/data:ro busybox cat /data/file', { stdout: 'kept\n' }),
+  script('run --rm -v cargo:/data:ro busybox', 'echo x > /data/file', { exit: 1, stderr: /Read-only file system/ }),
+  step('run --rm -v fresh:/etc busybox cat /etc/group', { stdout: /^root:/ }),
+  step('run --rm -v fresh:/x busybox cat /x/group', { stdout: /^root:/ }),
+  step('run --rm -v empty:/etc:nocopy busybox ls /etc', { stdout: 'hostname\nhosts\nresolv.conf\n' }),
+  step('run --rm --mount type=volume,src=cargo,dst=/data,readonly busybox ls /data', { stdout: 'file\n' }),
+  step('run --rm --mount type=tmpfs,dst=/scratch,tmpfs-size=1m busybox df -k /scratch', { stdout: /1024/ }),
+  step('run --rm --mount type=bind,src=/nosuch/dir,dst=/x busybox true', {
+    exit: 125,
+    stderr: /bind source path does not exist: \/nosuch\/dir/,
+  }),
+  step('run --rm -v /usr/share/zoneinfo:/zone:ro busybox ls /zone/UTC', { stdout: '/zone/UTC\n' }),
+  step('run --rm -v relative/dir:/x busybox true', {
+    exit: 125,
+    stderr: /includes invalid characters for a local volume name/,
+  }),
+  step('run --rm -v /a:/x -v /b:/x busybox true', { exit: 125, stderr: /Duplicate mount point: \/x/ }),
+  step('run --rm -v cargo:/ busybox true', {
+    exit: 125,
+    stderr: /invalid (volume )?specification|destination can't be '\/'/,
+  }),
+  step('run -d --name holder -v cargo:/data -v /anon busybox sleep 1000', { stdout: '<id>\n' }),
+  step('run --rm --volumes-from holder:ro busybox cat /data/file', { stdout: 'kept\n' }),
+  step('run --rm --volumes-from nosuch busybox true', { exit: 125, stderr: /[Nn]o such container: nosuch/ }),
+  { args: ['inspect', '--format', '{{len .Mounts}}', 'holder'], stdout: '2\n' },
+  step('ps --filter volume=cargo --format {{.Names}}', { stdout: 'holder\n' }),
+  step('volume rm cargo', { exit: 1, stderr: /remove cargo: volume is in use - \[<id>\]/ }),
+  step('rm -f -v holder', { stdout: 'holder\n' }),
+  step('volume ls -q', { stdout: 'cargo\nempty\nfresh\n' }),
+  step('volume rm fresh empty', { stdout: 'fresh\nempty\n' }),
+  step('volume rm nosuch', { exit: 1, stderr: /no such volume/ }),
+  step('volume rm -f nosuch', { stdout: 'nosuch\n' }),
+  step('volume rm cargo', { stdout: 'cargo\n' }),
+  step('volume prune -f', { stdout: 'Total reclaimed space: 0B\n' }),
+];

@@ -1,0 +1,291 @@
+import { request } from 'node:http';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ContainerRecord } from '../../runner/container/engine.ts';
+import { EngineUnderTest } from '../docker-cli/engine.ts';
+import { NetworkNamespace } from '../network/namespace.ts';
+import { writeBusyboxArchive } from './busybox-image.ts';
+import { RemoteEngine } from './remote-engine.ts';
+
+/*
+ * Limits, pause and statistics on this host, whose cgroup hierarchy may have no controllers: what a limit does where there
+ * is one is shown in test/vm.
+ */
+const stack = new AsyncDisposableStack();
+let docker: EngineUnderTest;
+let root: string;
+let host: NetworkNamespace;
+let engine: RemoteEngine;
+let imageId: string;
+
+beforeAll(async () => {
+  docker = stack.use(await EngineUnderTest.runner());
+  root = await mkdtemp(join(tmpdir(), 'berth-resources-'));
+  stack.defer(() => rm(root, { recursive: true }));
+  host = stack.use(await NetworkNamespace.create());
+  const archive = join(root, 'busybox.tar');
+  await writeBusyboxArchive(archive);
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  stack.defer(async () => {
+    for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
+    await engine.call('clear');
+    await engine[Symbol.asyncDispose]();
+  });
+  imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
+});
+afterAll(() => stack.disposeAsync());
+
+/** Standard output of a command that succeeds, else its standard error. */
+async function cli(...args: string[]): Promise<string> {
+  const { exit, stdout, stderr } = await docker.run({ args });
+  return (exit === 0 ? stdout : stderr).trim();
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+function api(method: string, path: string, body?: unknown): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { socketPath } = docker;
+    const sent = request(
+      { socketPath, method, path: `/v1.51${path}`, headers: { 'Content-Type': 'application/json' } },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (data: string) => (text += data));
+        response.on('end', () => {
+          const parsed = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+          resolve({ status: response.statusCode ?? 0, body: parsed });
+        });
+      },
+    );
+    sent.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+const inspected = (name: string, format: string) => cli('inspect', '-f', format, name);
+
+/** The events of a container up to the last whole second: the client asks in seconds. */
+async function actions(name: string): Promise<string[]> {
+  const range = ['--since', '1m', '--until', '0s'];
+  return (await cli('events', ...range, '--filter', `container=${name}`, '--format', '{{.Action}}')).split('\n');
+}
+
+async function started(script: string, options: Record<string, unknown> = {}): Promise<ContainerRecord> {
+  const name = `c${Math.random().toString(36).slice(2)}`;
+  const { id } = await engine.call('create', {
+    ...{ name, image: 'busybox:1', imageId, args: ['/bin/sh', '-c', script], environment: [], workingDirectory: '' },
+    ...{ user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: name, ...options },
+  });
+  await engine.call('start', id);
+  return record(id);
+}
+
+async function record(id: string): Promise<ContainerRecord> {
+  const found = await engine.call('find', id);
+  if (found === undefined) throw new Error(`no container ${id}`);
+  return found;
+}
+
+test('a paused container stands still, is shown so, and what needs it to run is refused in dockerd’s words', async () => {
+  const id = await cli(
+    'run',
+    '-d',
+    '--name',
+    'still',
+    'busybox',
+    'sh',
+    '-c',
+    'while :; do echo tick; sleep 0.05; done',
+  );
+  expect(await cli('pause', 'still')).toBe('still');
+  expect(await inspected('still', '{{.State.Status}} {{.State.Running}} {{.State.Paused}}')).toBe('paused true true');
+  expect(await cli('ps', '--filter', 'status=paused', '--format', '{{.Names}} {{.Status}}')).toMatch(
+    /^still Up .* \(Paused\)$/,
+  );
+  expect(await cli('ps', '--filter', 'status=running', '-q')).toBe('');
+  expect(await cli('info', '-f', '{{.ContainersPaused}} {{.ContainersRunning}}')).toBe('1 0');
+  const lines = (await cli('logs', 'still')).length;
+  await delay(300);
+  expect((await cli('logs', 'still')).length).toBe(lines);
+  const refused = [
+    [await api('POST', '/containers/still/pause'), 409, `Container ${id} is already paused`],
+    [await api('POST', '/containers/still/start'), 409, 'cannot start a paused container, try unpause instead'],
+    [
+      await api('POST', '/containers/still/exec', { Cmd: ['true'] }),
+      409,
+      'Container still is paused, unpause the container before exec',
+    ],
+    [
+      await api('POST', '/containers/still/attach?stream=1&stdout=1'),
+      409,
+      'container still is paused, unpause the container before attach',
+    ],
+    [
+      await api('DELETE', '/containers/still'),
+      409,
+      `You cannot remove a paused container ${id}. Unpause and then stop the container before attempting removal or force remove`,
+    ],
+  ] as const;
+  for (const [answer, status, message] of refused) expect(answer).toEqual({ status, body: { message } });
+  expect(await cli('top', 'still')).toContain('sleep');
+  expect(await cli('unpause', 'still')).toBe('still');
+  expect(await inspected('still', '{{.State.Status}} {{.State.Paused}}')).toBe('running false');
+  await expect.poll(async () => (await cli('logs', 'still')).length).toBeGreaterThan(lines);
+  expect(await api('POST', '/containers/still/unpause')).toEqual({
+    status: 500,
+    body: { message: `Container ${id} is not paused` },
+  });
+  await cli('rm', '-f', 'still');
+  await expect
+    .poll(async () => (await actions('still')).filter((action) => action.includes('pause')))
+    .toEqual(['pause', 'unpause']);
+});
+
+test('stop, kill, restart and forced removal reach a paused container', async () => {
+  const script = 'trap "exit 7" TERM; echo ready; while :; do sleep 0.02; done';
+  for (const name of ['p1', 'p2', 'p3', 'p4']) await cli('run', '-d', '--name', name, 'busybox', 'sh', '-c', script);
+  for (const name of ['p1', 'p2', 'p3', 'p4']) {
+    await expect.poll(() => cli('logs', name)).toBe('ready');
+    await cli('pause', name);
+  }
+  expect(await cli('stop', '-t', '20', 'p1')).toBe('p1');
+  expect(await inspected('p1', '{{.State.ExitCode}} {{.State.Paused}}')).toBe('7 false');
+  expect(await cli('kill', 'p2')).toBe('p2');
+  expect(await cli('wait', 'p2')).toBe('137');
+  expect(await cli('restart', '-t', '20', 'p3')).toBe('p3');
+  expect(await inspected('p3', '{{.State.Status}}')).toBe('running');
+  expect(await cli('rm', '-f', 'p1', 'p2', 'p3', 'p4')).toBe('p1\np2\np3\np4');
+  expect(await cli('create', '--name', 'cold', 'busybox', 'true')).toMatch(/^[0-9a-f]{64}$/);
+  expect(await cli('pause', 'cold')).toMatch(/container [0-9a-f]{64} is not running/);
+  await cli('rm', 'cold');
+});
+
+test('health checks stand still with the container', async () => {
+  const healthcheck = { command: ['test', '-e', '/tmp/ok'], intervalMs: 50, timeoutMs: 200, retries: 1 };
+  const { id } = await started('touch /tmp/ok; sleep 1000', { healthcheck });
+  await expect.poll(async () => (await record(id)).health).toBe('healthy');
+  await engine.call('pause', id);
+  await delay(1000); // many intervals and timeouts
+  expect(await record(id)).toMatchObject({ health: 'healthy', paused: true });
+  await engine.call('unpause', id);
+  await engine.call('exec', id, { args: ['rm', '/tmp/ok'] });
+  await expect.poll(async () => (await record(id)).health, { timeout: 10_000 }).toBe('unhealthy');
+});
+
+test('kill -9 of the engine: who comes back tells what the freezer says', async () => {
+  const [frozen, going] = [await started('sleep 1000'), await started('sleep 1000')];
+  await engine.call('pause', frozen.id);
+  await expect(engine.call('exec', frozen.id, { args: ['true'] })).rejects.toMatchObject({ code: 'container.paused' });
+  await engine.kill();
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  expect(await record(frozen.id)).toMatchObject({ state: 'running', paused: true, pid: frozen.pid });
+  expect(await record(going.id)).toMatchObject({ state: 'running', paused: false });
+  await engine.call('unpause', frozen.id);
+  expect(await engine.call('exec', frozen.id, { args: ['echo', 'on'] })).toMatchObject({ stdout: 'on\n' });
+  await engine.call('stop', frozen.id, { timeoutMs: 0 });
+  await expect(engine.call('pause', frozen.id)).rejects.toMatchObject({ code: 'container.not-running' });
+  await expect(engine.call('unpause', frozen.id)).rejects.toMatchObject({ code: 'container.not-paused' });
+});
+
+const kernel = 'Your kernel does not support';
+const or = 'or the cgroup is not mounted';
+
+test('limits are checked and, where the controller is missing, discarded with dockerd’s warnings', async () => {
+  const create = (HostConfig: unknown) => api('POST', '/containers/create', { Image: 'busybox', HostConfig });
+  expect(await create({ Memory: 1024 })).toEqual({
+    status: 400,
+    body: { message: 'Minimum memory limit allowed is 6MB' },
+  });
+  expect(await create({ Ulimits: [{ Name: 'files', Soft: 1, Hard: 1 }] })).toEqual({
+    status: 400,
+    body: { message: 'invalid ulimit type: files' },
+  });
+  expect(await create({ CgroupParent: '/../up' })).toMatchObject({ status: 400 });
+  const { status, body } = await create({ Memory: 64 * 2 ** 20, PidsLimit: 7, CpuShares: 512, OomKillDisable: true });
+  expect(status).toBe(201);
+  const id = String(body['Id']);
+  const controllers = await cli('info', '-f', '{{.MemoryLimit}} {{.PidsLimit}} {{.CPUShares}}');
+  const bare = controllers === 'false false false';
+  expect(body['Warnings']).toEqual(
+    [
+      bare ? `${kernel} memory limit capabilities ${or}. Limitation discarded.` : '',
+      `${kernel} OomKillDisable. OomKillDisable discarded.`,
+      bare ? `${kernel} pids limit capabilities ${or}. PIDs limit discarded.` : '',
+      bare ? `${kernel} CPU shares ${or}. Shares discarded.` : '',
+    ].filter((text) => text !== ''),
+  );
+  const seen = await inspected(id, '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.CpuShares}}');
+  expect(seen).toMatch(bare ? /^0 <(nil|no value)> 0$/ : /^67108864 7 512$/);
+  expect(await cli('start', id)).toBe(id);
+  await cli('rm', '-f', id);
+});
+
+test('ulimits are those of the process', async () => {
+  const limits = ['--ulimit', 'nofile=100:200', '--ulimit', 'core=0'];
+  const script = 'ulimit -Sn; ulimit -Hn; ulimit -c';
+  expect(await cli('run', '--rm', ...limits, 'busybox', 'sh', '-c', script)).toBe('100\n200\n0');
+});
+
+test('an update changes the restart policy, and tells of it', async () => {
+  await cli('run', '-d', '--name', 'changing', 'busybox', 'sleep', '1000');
+  expect(await cli('update', '--restart', 'on-failure:3', 'changing')).toBe('changing');
+  expect(await inspected('changing', '{{json .HostConfig.RestartPolicy}}')).toBe(
+    '{"Name":"on-failure","MaximumRetryCount":3}',
+  );
+  await expect.poll(() => actions('changing'), { timeout: 5000 }).toContain('update');
+  expect(await api('POST', '/containers/changing/update', { Memory: 5 })).toMatchObject({ status: 400 });
+  expect(await api('POST', '/containers/changing/update', { RestartPolicy: { Name: 'often' } })).toMatchObject({
+    status: 400,
+  });
+  expect(await api('POST', '/containers/nobody/update', {})).toMatchObject({ status: 404 });
+  expect(await api('POST', '/containers/changing/update', {})).toEqual({ status: 200, body: { Warnings: null } });
+  await cli('rm', '-f', 'changing');
+  await cli('run', '-d', '--rm', '--name', 'passing', 'busybox', 'sleep', '1000');
+  expect(await cli('update', '--restart', 'always', 'passing')).toMatch(
+    /Cannot update container [0-9a-f]{64}: Restart policy cannot be updated because AutoRemove is enabled/,
+  );
+  await cli('rm', '-f', 'passing');
+});
+
+test('a cgroup parent is below the runner’s subtree, and goes with its last container', async () => {
+  const { cgroup } = await engine.call('place');
+  const first = await started('sleep 1000', { cgroupParent: 'batch/night' });
+  const second = await started('sleep 1000', { cgroupParent: 'batch' });
+  expect(readFileSync(`/proc/${first.pid}/cgroup`, 'utf8')).toMatch(new RegExp(`/batch/night/${first.id}$`, 'm'));
+  await engine.kill();
+  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  expect(await record(first.id)).toMatchObject({ state: 'running', pid: first.pid });
+  await engine.call('pause', first.id);
+  expect(readFileSync(join(cgroup, 'batch/night', first.id, 'cgroup.freeze'), 'utf8')).toBe('1\n');
+  await engine.call('remove', first.id, { force: true });
+  expect(existsSync(join(cgroup, 'batch/night'))).toBe(false);
+  expect(existsSync(join(cgroup, 'batch', second.id))).toBe(true);
+  await engine.call('remove', second.id, { force: true });
+  expect(readdirSync(cgroup)).not.toContain('batch');
+});
+
+test('statistics count processor, network and pressure, without controllers too; a stopped container has zeros', async () => {
+  await cli('run', '-d', '--name', 'busy', 'busybox', 'sh', '-c', 'while :; do :; done');
+  const { body } = await api('GET', '/containers/busy/stats?stream=false');
+  const total = (key: string): number => (body[key] as { cpu_usage: { total_usage: number } }).cpu_usage.total_usage;
+  expect(total('cpu_stats')).toBeGreaterThan(total('precpu_stats') + 50_000_000);
+  expect(Object.keys(body['networks'] as object)).toEqual(['eth0']);
+  expect(body).toMatchObject({ pids_stats: { current: 1 }, memory_stats: { limit: expect.any(Number) as number } });
+  const pressure = existsSync('/proc/pressure/cpu') ? { cpu: { some: {} } } : {};
+  expect(body['pressure_stats'] ?? {}).toMatchObject(pressure);
+  const once = await api('GET', '/containers/busy/stats?stream=false&one-shot=true');
+  expect(once.body).toMatchObject({ preread: '0001-01-01T00:00:00Z' });
+  expect(await cli('stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}}')).toBe('busy 1');
+  await cli('stop', '-t', '0', 'busy');
+  expect((await api('GET', '/containers/busy/stats?stream=false')).body).toMatchObject({
+    pids_stats: {},
+    memory_stats: {},
+  });
+  await cli('rm', 'busy');
+});
