@@ -98,7 +98,7 @@ export async function openEngine({
   const directory = join(dataRoot, 'containers');
   const tell = (level: LogLevel, message: string) => log[level](message);
   const volumes = await Volumes.open({ database, directory: join(dataRoot, 'volumes'), clock, log: tell });
-  const isolation = isolationDefaults(containers);
+  const isolation = await isolationDefaults(containers);
   const resolver = upper.use(new Resolver({ instance, nft, onWarning: (text) => log.warn(text) }));
   const engine = upper.use(
     await createEngine({
@@ -136,12 +136,12 @@ export async function openEngine({
 }
 
 /** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */
-function isolationDefaults({ usernsRemap, init }: ContainerDefaults): IsolationDefaults {
+async function isolationDefaults({ usernsRemap, init }: ContainerDefaults): Promise<IsolationDefaults> {
   return {
     facts: securityFacts(),
     idMappings: idMappingsOf(usernsRemap ?? 'default'),
     remapsAll: usernsRemap !== undefined,
-    initPath: join(import.meta.dirname, '..', 'build', 'bin', 'berth-init'),
+    initPath: await binary('berth-init'),
     init: init ?? false,
   };
 }

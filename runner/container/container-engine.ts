@@ -15,8 +15,8 @@ import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts'
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { HealthMonitor } from './health.ts';
 import { imageUser } from './image-user.ts';
-import { namespaceOwners } from './isolation-config.ts';
 import { currentNames } from './join-networks.ts';
+import { namespaceOwners } from './joined-namespaces.ts';
 import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import type { EndpointConfig } from './network-config.ts';

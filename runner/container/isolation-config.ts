@@ -54,8 +54,3 @@ export function modeContainer(mode: string): string | undefined {
 export function sharesNamespace(mode: string): boolean {
   return mode === 'host' || modeContainer(mode) !== undefined;
 }
-
-/** The containers that must run before one with this config can start. They were all created before it. */
-export function namespaceOwners(config: IsolationConfig): readonly string[] {
-  return [config.ipcMode, config.pidMode].flatMap((mode) => modeContainer(mode) ?? []);
-}

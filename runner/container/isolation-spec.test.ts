@@ -72,16 +72,18 @@ test('namespaces are left out, joined, or added', () => {
     'mount',
     'network',
   ]);
-  const joining = spec({ ipcMode: 'container:x', pidMode: 'container:y' }, { joined: { ipc: 7, pid: 8 } });
+  const joining = spec({ ipcMode: 'container:x', pidMode: 'container:y' }, { joined: { ipc: '/f/7', pid: '/f/8' } });
   expect(joining.linux.namespaces).toEqual(
     expect.arrayContaining([
-      { type: 'ipc', path: '/proc/7/ns/ipc' },
-      { type: 'pid', path: '/proc/8/ns/pid' },
+      { type: 'ipc', path: '/f/7' },
+      { type: 'pid', path: '/f/8' },
     ]),
   );
   const remapped = spec({}, { idMappings: { uid: range, gid: range } });
   expect(remapped.linux).toMatchObject({ uidMappings: [range], gidMappings: [range] });
   expect(remapped.linux.namespaces).toContainEqual({ type: 'user' });
+  const shared = spec({}, { idMappings: { uid: range, gid: range }, joined: { user: '/f/9' } });
+  expect(shared.linux.namespaces).toContainEqual({ type: 'user', path: '/f/9' });
   expect(Object.keys(remapped.linux.sysctl)).not.toContain('net.ipv4.ping_group_range');
 });
 
@@ -125,7 +127,7 @@ test('sysctls are added to the default ones, within the namespaces of the contai
 test('an init is the first process, from a file of the host', () => {
   const made = spec({}, { initPath: '/usr/lib/berth-init' });
   expect(made.process.args).toEqual(['/sbin/docker-init', '--', '/bin/true']);
-  expect(made.mounts.at(-1)).toEqual({
+  expect(made.mounts).toContainEqual({
     destination: '/sbin/docker-init',
     type: 'bind',
     source: '/usr/lib/berth-init',

@@ -22,8 +22,8 @@ import { sharesNamespace, type IsolationConfig } from './isolation-config.ts';
 export interface IsolationContext {
   /** What the runner itself may. */
   readonly capabilities: readonly string[];
-  /** Host pids of the containers whose namespaces are joined. */
-  readonly joined: { readonly ipc?: number; readonly pid?: number };
+  /** Files of the namespaces of other containers that are joined. */
+  readonly joined: { readonly ipc?: string; readonly pid?: string; readonly user?: string };
   /** The directory of the host that is bound over /dev/shm; absent: the container has its own. */
   readonly sharedMemory?: string;
   /** For a user namespace of the container's own; absent: it has the host's. */
@@ -39,21 +39,16 @@ type Process = RuntimeSpec['process'];
 
 /** The namespaces of a container but for that of the network. */
 export function isolationNamespaces(config: IsolationConfig, context: IsolationContext): readonly RuntimeNamespace[] {
-  const { ipc, pid } = context.joined;
-  const joined = (type: 'ipc' | 'pid', of: number | undefined, mode: string): readonly RuntimeNamespace[] => {
-    if (of !== undefined) return [{ type, path: `/proc/${of}/ns/${type}` }];
-    return mode === 'host' ? [] : [{ type }];
-  };
-  const owner = ipc ?? pid;
-  const user: RuntimeNamespace =
-    owner === undefined ? { type: 'user' } : { type: 'user', path: `/proc/${owner}/ns/user` };
+  const { ipc, pid, user } = context.joined;
+  const own = (type: RuntimeNamespace['type'], path: string | undefined): RuntimeNamespace =>
+    path === undefined ? { type } : { type, path };
   return [
     { type: 'mount' },
-    ...joined('pid', pid, config.pidMode),
-    ...joined('ipc', ipc, config.ipcMode),
-    ...(config.utsMode === 'host' ? [] : [{ type: 'uts' } as const]),
-    ...(config.cgroupnsMode === 'host' ? [] : [{ type: 'cgroup' } as const]),
-    ...(context.idMappings === undefined ? [] : [user]),
+    ...(config.pidMode === 'host' ? [] : [own('pid', pid)]),
+    ...(config.ipcMode === 'host' ? [] : [own('ipc', ipc)]),
+    ...(config.utsMode === 'host' ? [] : [own('uts', undefined)]),
+    ...(config.cgroupnsMode === 'host' ? [] : [own('cgroup', undefined)]),
+    ...(context.idMappings === undefined ? [] : [own('user', user)]),
   ];
 }
 
@@ -123,7 +118,7 @@ export function isolationArgs(args: readonly string[], { initPath: init }: Isola
   return init === undefined ? args : [initPath, '--', ...args];
 }
 
-/** A container's mounts as its isolation wants them. */
+/** The mounts that every container has, as its isolation wants them. */
 export function isolationMounts(
   config: IsolationConfig,
   context: IsolationContext,
@@ -140,6 +135,18 @@ export function isolationMounts(
 /** The program of `--init`: after all other mounts, so that none of them covers it. */
 export function initMounts({ initPath: source }: IsolationContext): readonly RuntimeMount[] {
   return source === undefined ? [] : [{ destination: initPath, type: 'bind', source, options: ['bind', 'ro'] }];
+}
+
+/**
+ * Mounts of what is the container's own (the files that are made for it, its volumes) as a user namespace wants them:
+ * what lies there as root's is its root's. A bind of the host keeps its owners, whom the container is not.
+ */
+export function withMappedOwners(
+  { idMappings }: Pick<IsolationContext, 'idMappings'>,
+  mounts: readonly RuntimeMount[],
+): readonly RuntimeMount[] {
+  if (idMappings === undefined) return mounts;
+  return mounts.map((mount) => ({ ...mount, options: [...mount.options, 'idmap'] }));
 }
 
 const kept = ['nosuid', 'noexec', 'nodev'];

@@ -25,12 +25,16 @@ export function isRemapped(config: IsolationConfig, defaults: Pick<IsolationDefa
 }
 
 /**
- * Finds out what a start needs of other containers and of the host.
+ * Finds out what a start needs of the host.
  *
- * @throws BerthError `container.namespace-shared` when a container whose namespace is joined does not run or does not
- * share it, `device.unknown`, `device.no-driver`; with dockerd's texts
+ * @param joined what `joinedNamespaces` holds
+ * @throws BerthError `device.unknown`, `device.no-driver` with dockerd's texts
  */
-export function isolationContext(context: EngineContext, { id, config }: StoredContainer): IsolationContext {
+export function isolationContext(
+  context: EngineContext,
+  { id, config }: StoredContainer,
+  joined: IsolationContext['joined'],
+): IsolationContext {
   const { isolation } = context;
   refuseRequests(config);
   const own = config.privileged ? hostDevices().map((device) => ({ device, permissions: 'rwm' })) : [];
@@ -42,7 +46,7 @@ export function isolationContext(context: EngineContext, { id, config }: StoredC
   const init = hasOwnProcesses(config) && (config.init ?? isolation.init);
   return {
     capabilities: isolation.facts.capabilities,
-    joined: joinedProcesses(context, config),
+    joined,
     ...sharedMemory(context, id, config),
     ...(isRemapped(config, isolation) ? { idMappings: isolation.idMappings } : {}),
     devices: [...own, ...asked],
@@ -59,40 +63,6 @@ function sharedMemory(
   if (ipcMode === 'host') return { sharedMemory: '/dev/shm' };
   const owner = ipcMode === 'shareable' ? id : modeContainer(ipcMode);
   return owner === undefined ? {} : { sharedMemory: pathsOf(context, owner).shm };
-}
-
-function joinedProcesses(context: EngineContext, config: IsolationConfig): IsolationContext['joined'] {
-  const ipc = modeContainer(config.ipcMode);
-  const pid = modeContainer(config.pidMode);
-  return {
-    ...(ipc === undefined ? {} : { ipc: processOf(context, config, 'IPC', ipc) }),
-    ...(pid === undefined ? {} : { pid: processOf(context, config, 'PID', pid) }),
-  };
-}
-
-/** The first process of a running container whose namespace is joined. */
-function processOf(context: EngineContext, config: IsolationConfig, type: 'IPC' | 'PID', id: string): number {
-  const fail = (kind: 'conflict' | 'invalid' | 'internal', why: string): BerthError =>
-    // A fault in making the spec is dockerd's own; that of IPC is found before.
-    new BerthError(
-      type === 'PID' ? 'internal' : kind,
-      'container.namespace-shared',
-      `failed to join ${type} namespace: ${why}`,
-    );
-  const other = context.store.find(id);
-  if (other === undefined) throw fail('invalid', `No such container: ${id}`);
-  if (other.state === 'restarting') {
-    throw fail('conflict', `Container ${id} is restarting, wait until the container is running`);
-  }
-  if (other.state !== 'running') throw fail('conflict', `container ${id} is not running`);
-  if (type === 'IPC' && other.config.ipcMode !== 'shareable') {
-    const hint = 'non-shareable IPC (hint: use IpcMode:shareable for the donor container)';
-    throw fail('invalid', `container ${id}: ${hint}`);
-  }
-  if (isRemapped(other.config, context.isolation) !== isRemapped(config, context.isolation)) {
-    throw fail('invalid', `container ${id} has another user namespace, give both the same --userns`);
-  }
-  return other.pid;
 }
 
 /** No driver hands out devices here, so that every request fails, as with a dockerd that has none. */

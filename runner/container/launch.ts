@@ -7,6 +7,7 @@ import { prepareMounts } from './container-volumes.ts';
 import { cgroupDirectory, cgroupPath, pathsOf, type EngineContext } from './engine-context.ts';
 import { isolationContext } from './isolation.ts';
 import { joinNetworks } from './join-networks.ts';
+import { joinedNamespaces } from './joined-namespaces.ts';
 import { logPolicy } from './log-policy.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits } from './resource-spec.ts';
@@ -25,7 +26,8 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   const paths = pathsOf(context, id);
   const image = context.images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
-  const isolation = isolationContext(context, record);
+  using joined = joinedNamespaces(context, config);
+  const isolation = isolationContext(context, record, joined);
   for (const limit of discardedLimits(config, context.cgroup.controllers)) {
     context.log(
       'warn',
@@ -39,7 +41,8 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
   const { links, namespaces, files, environment } = await joinNetworks(context, record);
   const mounts = await prepareMounts(context, config);
-  return context.launcher.launch({
+  // Awaited here: what is joined is held until then.
+  return await context.launcher.launch({
     containerId: id,
     spec: runtimeSpec(
       { ...config, environment: [...environment, ...config.environment] },
@@ -47,7 +50,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
         containerId: id,
         files,
         mounts,
-        networkNamespaces: namespaces,
+        networkNamespaces: joined.network === undefined ? namespaces : [{ type: 'network', path: joined.network }],
         cgroupsPath: cgroupPath(context, id),
         controllers: context.cgroup.controllers,
         blockDevices: await blockDevices(config, context.cgroup.controllers),

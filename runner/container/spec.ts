@@ -12,6 +12,7 @@ import {
   isolationNamespaces,
   isolationProcess,
   isolationSeccomp,
+  withMappedOwners,
   type IsolationContext,
 } from './isolation-spec.ts';
 import { resourceSpec, type BlockDevices } from './resource-spec.ts';
@@ -67,8 +68,8 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
     mounts: [
       ...runtimeMounts({
         defaults: isolationMounts(config, isolation, defaultMounts(config.shmBytes)),
-        files: fileMounts(context.files, config.readonlyRootfs),
-        own: context.mounts,
+        files: withMappedOwners(isolation, fileMounts(context.files, config.readonlyRootfs)),
+        own: ownersOfVolumes(config, isolation, context.mounts),
       }),
       ...initMounts(isolation),
     ],
@@ -84,6 +85,16 @@ export function runtimeSpec(config: ContainerConfig, context: SpecContext): Runt
       rootfsPropagation: 'rprivate',
     },
   };
+}
+
+/** With a user namespace, volumes are the container's own. */
+function ownersOfVolumes(
+  config: ContainerConfig,
+  isolation: IsolationContext,
+  mounts: readonly RuntimeMount[],
+): readonly RuntimeMount[] {
+  const volumes = new Set(config.mounts.flatMap((one) => (one.kind === 'volume' ? [one.destination] : [])));
+  return mounts.flatMap((mount) => (volumes.has(mount.destination) ? withMappedOwners(isolation, [mount]) : [mount]));
 }
 
 /**

@@ -27,7 +27,7 @@ test('a rule is there when all of its includes hold and none of its excludes', (
 
 test('the whole format', () => {
   const source = parseSeccompSource(`{
-    "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+    "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "flags": ["SECCOMP_FILTER_FLAG_LOG"],
     "archMap": [
       {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"]},
       {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
@@ -36,6 +36,7 @@ test('the whole format', () => {
   expect(evaluatedSeccomp(source, facts)).toEqual({
     defaultAction: 'SCMP_ACT_ERRNO',
     defaultErrnoRet: 38,
+    flags: ['SECCOMP_FILTER_FLAG_LOG'],
     architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'],
     syscalls: [
       {
@@ -54,6 +55,7 @@ test.each([
   ['no object', '[]'],
   ['an unknown action', '{"defaultAction": "SCMP_ACT_MAYBE"}'],
   ['an action that needs an agent', '{"defaultAction": "SCMP_ACT_NOTIFY"}'],
+  ['a flag for an agent', '{"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"]}'],
   ['rules without a default', '{"syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}'],
   ['an unknown comparison', profile({ args: [{ index: 0, value: 1, op: 'EQ' }] })],
   ['a seventh argument', profile({ args: [{ index: 6, value: 1, op: 'SCMP_CMP_EQ' }] })],

@@ -17,6 +17,7 @@ export function evaluatedSeccomp(source: SeccompSource, facts: SeccompFacts): Se
     defaultAction,
     ...(source.defaultErrnoRet == null ? {} : { defaultErrnoRet: source.defaultErrnoRet }),
     architectures: [...(source.architectures ?? []), ...mapped],
+    ...(source.flags == null ? {} : { flags: source.flags }),
     syscalls: (source.syscalls ?? [])
       .filter((rule) => !excluded(rule.excludes ?? {}, facts) && included(rule.includes ?? {}, facts))
       .map((rule) => ({

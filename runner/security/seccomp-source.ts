@@ -50,8 +50,10 @@ const rule = z.object({
   excludes: filter.nullish(),
 });
 
-/** Filtering flags; TSYNC says nothing of a process that has one thread. */
-const flags = z.array(z.literal('SECCOMP_FILTER_FLAG_TSYNC')).nullish();
+/** How the filter is installed; the flags for an agent that decides are not among them. */
+const flags = z
+  .array(z.enum(['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW']))
+  .nullish();
 
 const profile = z.object({
   defaultAction: action.or(z.literal('')).default(''),

@@ -47,8 +47,8 @@ export class EngineUnderTest implements AsyncDisposable {
     this.namespace = namespace;
   }
 
-  /** A standalone runner in a network namespace of its own; nothing of it is left afterwards. */
-  static async runner(): Promise<EngineUnderTest> {
+  /** A standalone runner, with more options, in a network namespace of its own; nothing of it is left afterwards. */
+  static async runner(options: readonly string[] = []): Promise<EngineUnderTest> {
     await using stack = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), 'berth-cli-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
@@ -56,7 +56,7 @@ export class EngineUnderTest implements AsyncDisposable {
     const [dataRoot, socketPath] = [join(directory, 'data'), join(directory, 'socket')];
     const cgroups = new AsyncDisposableStack();
     stack.use(cgroups);
-    const daemon = stack.use(startRunner(namespace.name, dataRoot, socketPath, directory));
+    const daemon = stack.use(startRunner(namespace.name, dataRoot, socketPath, directory, options));
     cgroups.defer(() => removeCgroups(instanceOf(dataRoot), AbortSignal.timeout(START_MS)));
     const place = { socketPath, pid: daemon.pid, namespace: namespace.name };
     const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, place);
@@ -117,10 +117,16 @@ export class EngineUnderTest implements AsyncDisposable {
   }
 }
 
-function startRunner(namespace: string, dataRoot: string, socketPath: string, directory: string): Daemon {
+function startRunner(
+  namespace: string,
+  dataRoot: string,
+  socketPath: string,
+  directory: string,
+  options: readonly string[],
+): Daemon {
   const argv: [string, ...string[]] = [
     ...(['nsenter', `--net=/run/netns/${namespace}`, join(repository, 'bin', 'berth')] as const),
-    ...['runner', '--standalone', '--data-root', dataRoot, '--socket', socketPath],
+    ...['runner', '--standalone', '--data-root', dataRoot, '--socket', socketPath, ...options],
   ];
   return new Daemon('runner', argv, join(directory, 'runner.log'), process.env);
 }
