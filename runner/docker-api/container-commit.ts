@@ -15,12 +15,6 @@ import { requireContainer } from './docker-errors.ts';
 import { containerEvent } from './translate/event-message.ts';
 import { familiar } from './translate/image-document.ts';
 
-/** An engine that can let a container's processes stand still. */
-interface Pausing {
-  pause(id: string): Promise<void>;
-  unpause(id: string): Promise<void>;
-}
-
 const texts = z.array(z.string()).nullish();
 
 /** ContainerConfig of the API, as far as an image has it. */
@@ -67,10 +61,9 @@ function inherited(context: DockerApiContext, record: ContainerRecord): RunConfi
 
 /** Its processes stand still meanwhile, unless they do already. */
 async function whilePaused<T>(context: DockerApiContext, id: string, work: () => Promise<T>): Promise<T> {
-  const engine: DockerApiContext['engine'] & Partial<Pausing> = context.engine;
-  const record: (ContainerRecord & { readonly paused?: boolean }) | undefined = engine.find(id);
-  const standsStill = record?.state !== 'running' || record.paused === true;
-  if (standsStill || engine.pause === undefined || engine.unpause === undefined) return work();
+  const { engine } = context;
+  const record = engine.find(id);
+  if (record?.state !== 'running' || record.paused) return work();
   await engine.pause(id);
   try {
     return await work();
