@@ -3,7 +3,7 @@ import type { ContainerRecord } from '../container/engine.ts';
 import { containerPaths } from '../container/paths.ts';
 import type { DockerApiContext } from './context.ts';
 import type { ContainerPlace } from './translate/container-document.ts';
-import type { ContainerSize } from './translate/container-summary.ts';
+import type { ContainerSize } from './translate/container-size.ts';
 import { treeBytes } from './tree-bytes.ts';
 
 /** Where a container's files are. */
