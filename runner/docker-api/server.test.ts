@@ -166,6 +166,12 @@ test('a body where none belongs is thrown away, not taken for the next request; 
   expect((await call('GET', '/version')).status).toBe(200);
 });
 
+test('a body that is refused unread is read to its end first, so that its sender comes to the answer', async () => {
+  await serve();
+  const refused = await call('POST', '/images/create?fromSrc=-&changes=RUN+make', Buffer.alloc(30_000_000));
+  expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('RUN is not a valid change') });
+});
+
 test('garbage closes its own connection only', async () => {
   await serve();
   const socket = connect(socketPath);
