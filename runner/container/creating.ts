@@ -31,7 +31,8 @@ export async function createContainer(context: EngineContext, config: ContainerC
     await removeTree(paths.directory);
     throw error;
   }
-  const ownVolumes = config.autoRemove === true ? anonymousVolumes(config) : [];
+  const goesWithVolumes = config.autoRemove === true || config.task !== undefined;
+  const ownVolumes = goesWithVolumes ? anonymousVolumes(config) : [];
   volumes.keep((name) => ownVolumes.includes(name));
   return toRecord(record);
 }
