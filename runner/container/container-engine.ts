@@ -3,13 +3,20 @@ import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
-import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
 import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
 import { connectContainer, disconnectContainer } from './connecting.ts';
 import { ContainerLogging } from './container-logging.ts';
 import type { ContainerControl, ProbeEvent, ProbeListener } from './control.ts';
-import { endUnhealthy, killContainer, notRunning, removeContainer, stopContainer, type StopOptions } from './ending.ts';
+import {
+  endUnhealthy,
+  killContainer,
+  notRunning,
+  removeContainer,
+  removeContainerDirectory,
+  stopContainer,
+  type StopOptions,
+} from './ending.ts';
 import { publishedEndpoints } from './endpoints.ts';
 import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts';
 import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
@@ -129,7 +136,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   async create(config: ContainerConfig): Promise<ContainerRecord> {
-    const { store, images, clock } = this.#context;
+    const { store, images, storage, clock } = this.#context;
     const image = images.find(config.imageId);
     if (image === undefined) throw unknownImage(config.image);
     store.requireFreeName(config.name);
@@ -140,14 +147,12 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     let record: StoredContainer;
     try {
       makeContainerDirectories(paths);
-      if (config.mounts.length > 0) {
-        const lower = image.layerDirectories;
-        await populateVolumes(this.#context, config, { kind: 'overlay', lower, upper: paths.upper, work: paths.work });
-      }
+      const root = await storage.prepare(paths.directory, image.layerDirectories);
+      if (config.mounts.length > 0) await populateVolumes(this.#context, config, root);
       if (images.find(config.imageId) === undefined) throw unknownImage(config.image); // removed meanwhile
       record = store.insert(id, { ...config, hostname }, clock());
     } catch (error) {
-      await removeTree(paths.directory);
+      await removeContainerDirectory(this.#context, id);
       throw error;
     }
     const ownVolumes = config.autoRemove === true ? anonymousVolumes(config) : [];
