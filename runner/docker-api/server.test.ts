@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
+import { vfsDriver } from '../storage/vfs.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -31,11 +32,13 @@ const view: HostView = {
   containers: [],
   imageCount: 3,
   isolation: { apparmorProfiles: undefined, remapsAll: false },
+  storage: { driver: vfsDriver({ binary: 'berth-files' }), warnings: ['WARNING: vfs'] },
   now: 0,
 };
 
 const host: DockerApiHost = {
   view: () => view,
+  storage: view.storage.driver as DockerApiHost['storage'],
   engine: {
     ...engineWithout(),
     attach: () => Promise.reject(new Error('no container')),
