@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
+import { vfsDriver } from '../storage/vfs.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -31,11 +32,13 @@ const view: HostView = {
   containers: [],
   imageCount: 3,
   isolation: { apparmorProfiles: undefined, remapsAll: false },
+  storage: { driver: vfsDriver({ binary: 'berth-files' }), warnings: ['WARNING: vfs'] },
   now: 0,
 };
 
 const host: DockerApiHost = {
   view: () => view,
+  storage: view.storage.driver as DockerApiHost['storage'],
   engine: {
     ...engineWithout(),
     attach: () => Promise.reject(new Error('no container')),
@@ -164,6 +167,12 @@ test('a body where none belongs is thrown away, not taken for the next request; 
   expect(JSON.parse(large.text)).toEqual({ message: "the request's body is over the limit of 8388608 bytes" });
   await call('GET', '/version', Buffer.alloc(20_000_000)).catch(() => {}); // answered or cut off, whichever is first
   expect((await call('GET', '/version')).status).toBe(200);
+});
+
+test('a body that is refused unread is read to its end first, so that its sender comes to the answer', async () => {
+  await serve();
+  const refused = await call('POST', '/images/create?fromSrc=-&changes=RUN+make', Buffer.alloc(30_000_000));
+  expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('RUN is not a valid change') });
 });
 
 test('a body that is nested deeper than a parser should follow is refused, brackets in its texts are not counted', async () => {
