@@ -123,18 +123,23 @@ describe.each(drivers)('containers on $driver', ({ driver, shown, missing }) => 
     expect(entries('containers')).toEqual([]);
   });
 
-  here('a read-only root, a user namespace, a volume with what the image has', async () => {
+  here('a read-only root, a volume with what the image has, and the sizes of it all', async () => {
     expect(await refused('run', '--rm', '--read-only', 'busybox', 'touch', '/file')).toMatchObject({
       exit: 1,
       stderr: expect.stringContaining('Read-only file system') as string,
     });
     expect(await docker('run', '--rm', '-v', '/bin', 'busybox', 'ls', '/bin/sh')).toBe('/bin/sh');
-    const script =
-      'id -u; touch /mine; chown 5:6 /mine; stat -c %u:%g /mine /bin/busybox; head -c 9 /proc/self/uid_map';
-    const inside = await docker('run', '--name', 'mapped', '--userns', 'private', 'busybox', 'sh', '-c', script);
-    expect(inside).toMatch(/^0\n5:6\n0:0\n/);
-    await docker('rm', 'mapped');
     expect(await docker('system', 'df', '--format', '{{.Type}} {{.TotalCount}}')).toContain('Containers 0');
+  });
+
+  here('a user namespace, with the owners of files as they are on disk', async () => {
+    const options = ['--storage-driver', driver, '--userns-remap', 'default'];
+    await using remapped = await EngineUnderTest.runner(options, join(parent, 'remapped'));
+    const script = 'id -u; touch /mine; chown 5:6 /mine; stat -c %u:%g /mine /bin/busybox; cat /proc/self/uid_map';
+    const { stdout } = await remapped.run({ args: ['run', '--name', 'mapped', 'busybox', 'sh', '-c', script] });
+    expect(stdout).toMatch(/^0\n5:6\n0:0\n +0 +[1-9]\d+ +\d+\n$/);
+    const { stdout: changes } = await remapped.run({ args: ['diff', 'mapped'] });
+    expect(changes).toBe('A /mine\n');
   });
 });
 
