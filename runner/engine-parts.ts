@@ -7,7 +7,7 @@ import { createContainerFiles } from './archive/local-container-files.ts';
 import type { ContainerControl } from './container/control.ts';
 import { createEngine } from './container/create-engine.ts';
 import type { Engine } from './container/engine.ts';
-import type { IsolationDefaults } from './container/isolation.ts';
+import type { IsolationDefaults } from './container/isolation-defaults.ts';
 import { instanceId } from './database.ts';
 import type { ImageCatalog } from './image/catalog.ts';
 import { createImageStore } from './image/local-store.ts';

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BerthError, errorText } from '#shared/errors.ts';
 import type { LogConfig } from './container/log-config.ts';
-import { checkedLogConfig, dockerLogDefault } from './docker-api/translate/create/logging.ts';
+import { checkedLogConfig, dockerLogDefault } from './container/check-log.ts';
 import type { ContainerDefaults } from './engine-parts.ts';
 import type { LogFormat } from './log.ts';
 import { parseDriverName, type DriverName } from './storage/driver-name.ts';

@@ -3,7 +3,7 @@ import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
 import type { LogConfig } from './container/log-config.ts';
 import { openDataRoot } from './data-root.ts';
-import { instanceId } from './database.ts';
+import { instanceId, rememberSocket } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
 import { openEngine, type ContainerDefaults } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
@@ -78,6 +78,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     clock,
     log: containerLog,
   };
+  rememberSocket(database, socketPath);
   parts.use(await serveDockerApi({ socketPath, host }));
 
   const started = parts.move();

@@ -16,7 +16,7 @@ import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
 import type { Clock, EngineLog, NameSink } from './engine-context.ts';
-import type { IsolationDefaults } from './isolation.ts';
+import type { IsolationDefaults } from './isolation-defaults.ts';
 import { ContainerStore } from './state.ts';
 
 export interface EngineOptions {

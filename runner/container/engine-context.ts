@@ -9,7 +9,7 @@ import type { Architecture } from '../security/seccomp-rules.ts';
 import type { StorageDriver } from '../storage/storage-driver.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
-import type { IsolationDefaults } from './isolation.ts';
+import type { IsolationDefaults } from './isolation-defaults.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
 import type { ContainerStore } from './state.ts';

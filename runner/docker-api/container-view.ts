@@ -3,7 +3,7 @@ import type { ContainerRecord } from '../container/engine.ts';
 import { containerPaths } from '../container/paths.ts';
 import type { DockerApiContext } from './context.ts';
 import type { ContainerPlace } from './translate/container-document.ts';
-import type { ContainerSize } from './translate/container-summary.ts';
+import type { ContainerSize } from './translate/container-size.ts';
 
 /** Of its image, lowest first. */
 export function layersOf(context: DockerApiContext, record: ContainerRecord): readonly string[] {

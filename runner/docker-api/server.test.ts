@@ -169,6 +169,22 @@ test('a body where none belongs is thrown away, not taken for the next request; 
   expect((await call('GET', '/version')).status).toBe(200);
 });
 
+test('a body that is refused unread is read to its end first, so that its sender comes to the answer', async () => {
+  await serve();
+  const refused = await call('POST', '/images/create?fromSrc=-&changes=RUN+make', Buffer.alloc(30_000_000));
+  expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('RUN is not a valid change') });
+});
+
+test('a body that is nested deeper than a parser should follow is refused, brackets in its texts are not counted', async () => {
+  await serve();
+  const deep = `{"Name":"x","Labels":${'['.repeat(10_001)}${']'.repeat(10_001)}}`;
+  const refused = await call('POST', '/volumes/create', deep);
+  expect(refused.status).toBe(400);
+  expect(JSON.parse(refused.text)).toEqual({ message: 'invalid JSON: the body is nested deeper than 10000 levels' });
+  const flat = await call('POST', '/volumes/create', `{"Name":7,"Label":"\\"${'['.repeat(20_000)}"}`);
+  expect(JSON.parse(flat.text)).toEqual({ message: expect.stringContaining('invalid JSON: Name:') });
+});
+
 test('garbage closes its own connection only', async () => {
   await serve();
   const socket = connect(socketPath);

@@ -144,7 +144,8 @@ static int open_path(int root, const char *path, int flags)
 {
 	int found = beneath_open(root, path, flags);
 
-	if (found < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+	/* Nothing can be under a name that the kernel does not take. */
+	if (found < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG))
 		fail("unknown", path, "%s", strerror(errno));
 	if (found < 0)
 		fail_errno("open", path);

@@ -6,7 +6,7 @@ import { defaultLink, endpointDocuments, type NetworkView } from './container-ne
 import { apiTime, statusWord } from './container-status.ts';
 import { mountPoints } from './create/container-mounts.ts';
 import { hostConfigDocument } from './host-config-document.ts';
-import type { ContainerSize } from './container-summary.ts';
+import type { ContainerSize } from './container-size.ts';
 
 /** Where a container's files are on the host. */
 export interface ContainerPlace {
