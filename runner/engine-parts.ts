@@ -99,7 +99,16 @@ export async function openEngine({
   const filesBinary = await binary('berth-files');
   const files = createContainerFiles(filesBinary);
   const storage = lower.use(
-    await openStorage({ dataRoot, database, binary: filesBinary, files, images, wanted: storageDriver, log }),
+    await openStorage({
+      dataRoot,
+      database,
+      binary: filesBinary,
+      unpackBinary,
+      files,
+      images,
+      wanted: storageDriver,
+      log,
+    }),
   );
   const nft = upper.use(new NftSession());
   const network = upper.use(

@@ -32,7 +32,7 @@ const view: HostView = {
   containers: [],
   imageCount: 3,
   isolation: { apparmorProfiles: undefined, remapsAll: false },
-  storage: { driver: vfsDriver({ binary: 'berth-files' }), warnings: ['WARNING: vfs'] },
+  storage: { driver: vfsDriver({ binary: 'berth-files', unpackBinary: 'berth-unpack' }), warnings: ['WARNING: vfs'] },
   now: 0,
 };
 

@@ -32,7 +32,7 @@ beforeAll(() => {
 });
 beforeEach(() => {
   around = mkdtempSync(join(tmpdir(), 'berth-storage-'));
-  driver = vfsDriver({ binary });
+  driver = vfsDriver({ binary, unpackBinary: unpackBinary() });
 });
 afterEach(() => rmSync(around, { recursive: true, force: true }));
 

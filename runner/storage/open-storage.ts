@@ -18,6 +18,7 @@ export interface StorageOptions {
   readonly database: DatabaseSync;
   /** berth-files. */
   readonly binary: string;
+  readonly unpackBinary: string;
   readonly files: Pick<ContainerFiles, 'readChanges'>;
   readonly images: Pick<ImageStore, 'list' | 'onChange'>;
   /** As somebody asked for it; undefined: what the data root uses already, or what works. */
@@ -83,12 +84,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 }
 
 function driverOf(name: DriverName, options: StorageOptions, backing: string, chains: string): StorageDriver {
-  const { binary, files } = options;
+  const { binary, unpackBinary, files } = options;
   switch (name) {
     case 'overlay':
       return overlayDriver({ files, backing });
     case 'vfs':
-      return vfsDriver({ binary });
+      return vfsDriver({ binary, unpackBinary });
     case 'btrfs':
       return btrfsDriver({ binary, chains });
     default:
@@ -113,7 +114,7 @@ function refuseChange({ dataRoot, database }: StorageOptions, wanted: DriverName
   throw new BerthError(
     'conflict',
     'storage.other-driver',
-    `--storage-driver ${wanted}: ${containers} of the data root ${dataRoot} were made with the storage driver ${used}`,
+    `--storage-driver ${wanted}: the data root ${dataRoot} has ${containers} made with the storage driver ${used}`,
     { remedy: `Remove them first (images stay), go on with ${used}, or give another data root with --data-root.` },
   );
 }

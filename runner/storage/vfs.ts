@@ -1,4 +1,5 @@
 import { mkdir, rename } from 'node:fs/promises';
+import { syncFileSystem } from '../image/unpack.ts';
 import { removeTree } from '../os/files.ts';
 import {
   completeRoot,
@@ -16,7 +17,12 @@ import type { StorageDriver } from './storage-driver.ts';
  * Every container has a complete copy of its image: it needs nothing of the kernel or the file system, and costs the time
  * and the space of the whole image. A copy is made under another name and renamed when it is whole.
  */
-export function vfsDriver({ binary }: { readonly binary: string }): StorageDriver {
+export function vfsDriver(options: {
+  /** berth-files and berth-unpack. */
+  readonly binary: string;
+  readonly unpackBinary: string;
+}): StorageDriver {
+  const { binary, unpackBinary } = options;
   return {
     name: 'vfs',
     root: completeRoot,
@@ -27,6 +33,7 @@ export function vfsDriver({ binary }: { readonly binary: string }): StorageDrive
       await removeTree(half);
       await mkdir(half, { recursive: true, mode: 0o755 });
       for (const layer of layers) await layOver(binary, layer, half);
+      await syncFileSystem(unpackBinary, half); // a power cut leaves none that is there by name alone
       await rename(half, path);
       await markMade(directory);
       return completeRoot(directory);
