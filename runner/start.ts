@@ -53,7 +53,11 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     dataRoot: path,
     containers: engine.list(),
     imageCount: images.list().length,
-    isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
+    isolation: {
+      apparmorProfiles: isolation.facts.apparmorProfiles,
+      remapsAll: isolation.remapsAll,
+      runtimes: isolation.runtimes,
+    },
     now: clock(),
     ...(containerLog === undefined ? {} : { logDriver: containerLog.driver }),
   });
@@ -69,6 +73,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     isolation: {
       ...isolation.facts,
       remapsAll: isolation.remapsAll,
+      runtimes: isolation.runtimes,
       containerId: (reference: string) => engine.find(reference)?.id,
     },
     clock,

@@ -5,6 +5,7 @@ import type { IdMappings } from '../os/subordinate-ids.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
 import { modeContainer, type IsolationConfig } from './isolation-config.ts';
 import { hasOwnProcesses, type IsolationContext } from './isolation-spec.ts';
+import type { Runtimes } from './runtimes.ts';
 import type { StoredContainer } from './state.ts';
 
 /** What the runner does for containers that say nothing of it, and with what. */
@@ -17,6 +18,7 @@ export interface IsolationDefaults {
   readonly initPath: string;
   /** Whether every container runs under an init. */
   readonly init: boolean;
+  readonly runtimes: Runtimes;
 }
 
 /** Whether a container has a user namespace of its own. */

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
+import { builtInRuntimes } from '../container/runtimes.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -30,7 +31,7 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
-  isolation: { apparmorProfiles: undefined, remapsAll: false },
+  isolation: { apparmorProfiles: undefined, remapsAll: false, runtimes: builtInRuntimes },
   now: 0,
 };
 
@@ -78,7 +79,13 @@ const host: DockerApiHost = {
   files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
-  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
+  isolation: {
+    capabilities: [],
+    apparmorProfiles: undefined,
+    remapsAll: false,
+    runtimes: builtInRuntimes,
+    containerId: () => undefined,
+  },
   clock: () => 0,
 };
 
