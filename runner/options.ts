@@ -27,7 +27,7 @@ Options:
   --init                an init as first process of every container
   --runtime NAME=PATH   an OCI runtime for "docker run --runtime NAME", beside the built-in one (berth) and those that are
                         installed (runc, crun, runsc); can be repeated
-  --default-runtime NAME  the runtime of containers that ask for none (default berth)
+  --default-runtime NAME  the runtime of "docker run" without --runtime (default berth)
   --help                this text
 
 Options of join:

@@ -146,10 +146,10 @@ describe.each(installed)('%s', (runtime) => {
     await docker('network', 'create', `n-${runtime}`);
     const server = await started(
       ...['--runtime', runtime, '--network', `n-${runtime}`, '--name', `server-${runtime}`, '-v', `v-${runtime}:/data`],
-      ...['busybox', 'sh', '-c', 'echo kept >/data/file; exec nc -lk -p 80 -e echo hello'],
+      ...['busybox', 'sh', '-c', 'echo kept >/data/file; while :; do echo hello | nc -l -p 80; done'],
     );
     const client = ['--network', `n-${runtime}`, '-v', `v-${runtime}:/data:ro`, 'busybox', 'sh', '-c'];
-    const script = `until nc server-${runtime} 80; do :; done; cat /data/file; touch /data/x 2>/dev/null || echo read-only`;
+    const script = `until nc -w 2 server-${runtime} 80 </dev/null | grep hello; do sleep 0.1; done; cat /data/file; touch /data/x 2>/dev/null || echo read-only`;
     const { stdout } = await run(...client, script);
     expect(stdout).toBe('hello\nkept\nread-only\n');
     const shared = await run('--network', `container:${server}`, 'busybox', 'hostname', '-i');
@@ -236,8 +236,10 @@ describe.each(installed)('%s', (runtime) => {
   });
 
   test('what it cannot do is refused, and says what can', async () => {
-    const { exit, stderr } = await run('--userns', 'private', 'busybox', 'true');
-    expect(exit).toBe(125);
-    expect(stderr).toMatch(/user namespace is not possible|invalid userns/i);
+    await run('-v', `s-${runtime}:/data`, 'busybox', 'mkdir', '/data/part');
+    const mount = `type=volume,source=s-${runtime},target=/data,volume-subpath=part`;
+    const { exit, stderr } = await run('--mount', mount, 'busybox', 'true');
+    expect([exit, stderr]).toEqual([125, expect.stringMatching(/part of a volume.*--runtime berth/)]);
+    await docker('volume', 'rm', `s-${runtime}`);
   });
 });

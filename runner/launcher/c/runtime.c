@@ -31,8 +31,8 @@
 #include <unistd.h>
 
 #define CGROUP_PLACE "/sys/fs/cgroup"
-/* Less than the runner waits for a launch, so that it is told the reason. */
-#define OPERATION_MS 25000
+/* Create, start and delete together take less than the runner waits for a launch, so that it is told the reason. */
+#define OPERATION_MS 20000
 #define DELETE_MS 10000
 #define TERMINAL_MS 2000
 #define MAX_ARGUMENTS 24
