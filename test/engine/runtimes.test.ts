@@ -76,7 +76,7 @@ describe.each(installed)('%s', (runtime) => {
   test('is what made the container', async () => {
     const id = await started('--runtime', runtime, 'busybox', 'sleep', '1000');
     expect(await inspect(id, '.HostConfig.Runtime')).toBe(runtime);
-    const state = join(await inspect<string>('' + id, '.LogPath'), '..');
+    const state = join(await inspect<string>(id, '.LogPath'), '..');
     expect(readdirSync(join(state, 'runtime'))).toEqual([id]);
     expect(JSON.parse(readFileSync(join(state, 'bundle', 'config.json'), 'utf8'))).toMatchObject({
       process: { args: ['sleep', '1000'], user: { uid: 0, gid: 0 } },
