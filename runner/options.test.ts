@@ -79,3 +79,14 @@ test('leave takes what it may remove, and nothing else', () => {
   expect(() => parseRunnerCommand(['--purge'])).toThrow('--purge belongs to `berth runner leave`');
   expect(() => parseRunnerCommand(['join', 'u', '--token', 't', '--all'])).toThrow('join: --all is no option of it');
 });
+
+test('runtimes are programs by name', () => {
+  const command = parseRunnerCommand(['--runtime', 'a=/x=y', '--runtime', 'b=/z', '--default-runtime', 'b']);
+  const configured = [
+    ['a', '/x=y'],
+    ['b', '/z'],
+  ];
+  expect(command).toMatchObject({ containers: { runtimes: { configured, default: 'b' } } });
+  expect(() => parseRunnerCommand(['--runtime', '/usr/bin/crun'])).toThrow('is not NAME=PATH');
+  expect(() => parseRunnerCommand(['leave', '--default-runtime', 'crun'])).toThrow('--default-runtime');
+});

@@ -47,7 +47,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   // Awaited here: what is joined is held until then.
   return await context.launcher.launch({
     containerId: id,
-    ...(runtime === undefined ? {} : { runtime }),
+    ...(runtime === undefined ? {} : { runtime: { ...runtime, capabilities: isolation.capabilities } }),
     spec: runtimeSpec(
       { ...config, environment: [...environment, ...config.environment] },
       {

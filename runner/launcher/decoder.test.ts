@@ -79,7 +79,7 @@ const unusual = encode(
 const foreign = encodePlan(
   planRuntimeLaunch(
     request(spec, { links: [link] }),
-    { path: '/usr/bin/runc', deviceRules: 'runtime' },
+    { path: '/usr/bin/runc', deviceRules: 'runtime', capabilities: ['CAP_CHOWN'] },
     { cgroupRoot: '/c', controllers: ['memory'] },
   ),
 );

@@ -44,6 +44,12 @@ export interface OciRuntime {
   readonly deviceRules: 'runtime' | 'launcher';
 }
 
+/** An OCI runtime for one launch. */
+export interface ChosenRuntime extends OciRuntime {
+  /** What a privileged exec gets: all that we have ourselves, since a runtime fails for more. */
+  readonly capabilities: readonly string[];
+}
+
 /** What a launch needs beside the OCI spec. Paths are absolute and on the host. */
 export interface LaunchRequest {
   readonly containerId: string;
@@ -57,7 +63,7 @@ export interface LaunchRequest {
   readonly additionalGroups: readonly string[];
   readonly links: readonly LinkSpec[];
   /** The OCI runtime that makes the container; absent: the launcher itself does. */
-  readonly runtime?: OciRuntime;
+  readonly runtime?: ChosenRuntime;
   /** Where the shim keeps its socket, its log and exit.json; exists, mode 0700. */
   readonly stateDirectory: string;
   /** Keep stdin open for attach; else it reads end of file. */

@@ -1,7 +1,6 @@
 import { BerthError } from '#shared/errors.ts';
 import type { RuntimeDevice, RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import type { OciRuntime } from './launcher.ts';
-import { capabilityNumbers } from './linux-numbers.ts';
+import type { ChosenRuntime } from './launcher.ts';
 import { namespaceOrigin } from './namespaces.ts';
 
 /**
@@ -26,15 +25,20 @@ function unsupported(what: string): BerthError {
   });
 }
 
+/** What a document says beside the spec. */
+export interface RuntimeFacts extends Pick<ChosenRuntime, 'deviceRules' | 'capabilities'> {
+  /** Where the launcher keeps the container's network namespace when that is new. */
+  readonly networkPath: string;
+}
+
 /**
  * The documents for a container of this spec.
  *
- * @param how.networkPath where the launcher keeps the container's network namespace when that is new
  * @throws BerthError `launch.unsupported` for what the built-in runtime alone can do
  */
 export function runtimeDocuments(
   spec: RuntimeSpec,
-  { networkPath, deviceRules }: Pick<OciRuntime, 'deviceRules'> & { readonly networkPath: string },
+  { networkPath, deviceRules, capabilities }: RuntimeFacts,
 ): RuntimeDocuments {
   const { linux, process } = spec;
   if (namespaceOrigin(spec, 'user') !== 'host') throw unsupported('a user namespace is not possible');
@@ -59,12 +63,14 @@ export function runtimeDocuments(
       rootfsPropagation: linux.rootfsPropagation,
     },
   };
-  const all = [...capabilityNumbers.keys()].map((name) => `CAP_${name}`);
-  const owned = all.filter((name) => process.capabilities.bounding.includes(name));
   return {
     config: asciiJson(config).slice(0, -1),
-    process: members({ ...shared(spec), noNewPrivileges: process.noNewPrivileges, capabilities: sets(owned) }),
-    privileged: members({ ...shared(spec), noNewPrivileges: false, capabilities: sets(all) }),
+    process: members({
+      ...shared(spec),
+      noNewPrivileges: process.noNewPrivileges,
+      capabilities: process.capabilities,
+    }),
+    privileged: members({ ...shared(spec), noNewPrivileges: false, capabilities: sets(capabilities) }),
   };
 }
 
@@ -95,14 +101,13 @@ function mount({ destination, type, source, subpath = '', options }: RuntimeMoun
 }
 
 function sets(names: readonly string[]): object {
-  return { bounding: names, effective: names, permitted: names };
+  return { bounding: names, effective: names, permitted: names, inheritable: [], ambient: [] };
 }
 
 function shared({ process }: RuntimeSpec): object {
   return {
     rlimits: process.rlimits.map(({ type, soft, hard }) => ({ type, soft: limit(soft), hard: limit(hard) })),
     ...(process.apparmorProfile === undefined ? {} : { apparmorProfile: process.apparmorProfile }),
-    ...(process.user.umask === undefined ? {} : { umask: process.user.umask }),
   };
 }
 

@@ -18,7 +18,7 @@ const request: LaunchRequest = {
 const plan = (change: Partial<LaunchRequest>, deviceRules: OciRuntime['deviceRules'] = 'runtime') =>
   planRuntimeLaunch(
     { ...request, ...change },
-    { path: '/usr/bin/crun', deviceRules },
+    { path: '/usr/bin/crun', deviceRules, capabilities: [] },
     { cgroupRoot: '/c', controllers: [] },
   );
 

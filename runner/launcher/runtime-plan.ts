@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { LaunchRequest, OciRuntime } from './launcher.ts';
+import type { ChosenRuntime, LaunchRequest } from './launcher.ts';
 import { namespaceOrigin } from './namespaces.ts';
 import type { LaunchPlan } from './operations.ts';
 import { addresses, containerHostOperations, deviceControl, rootMount, type PlanOptions } from './plan.ts';
@@ -26,7 +26,7 @@ function chunks(text: string): readonly string[] {
  */
 export function planRuntimeLaunch(
   request: LaunchRequest,
-  runtime: OciRuntime,
+  runtime: ChosenRuntime,
   options: Omit<PlanOptions, 'seccompProgram'>,
 ): LaunchPlan {
   const { spec, containerId } = request;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
 
@@ -170,6 +171,7 @@ describe.each(installed)('%s', (runtime) => {
     expect((await engine.run({ args: ['exec', '-t', id, 'tty'], terminal: true })).stdout).toContain('/dev/pts/');
     expect(await exec(id, 'nosuch')).toMatchObject({ exit: 127 });
     const capabilities = (await exec('--privileged', id, 'grep', 'CapEff', '/proc/self/status')).stdout;
+    expect(capabilities).toMatch(/^CapEff:\s+[0-9a-f]{16}\n$/);
     expect(capabilities).not.toContain('00000000a80425fb');
     const many = await Promise.all(Array.from({ length: 6 }, (_, at) => exec(id, 'sh', '-c', `exit ${at}`)));
     expect(many.map(({ exit }) => exit)).toEqual([0, 1, 2, 3, 4, 5]);
@@ -208,6 +210,20 @@ describe.each(installed)('%s', (runtime) => {
     const lines = (await docker('logs', id)).stdout.trimEnd().split('\n');
     expect(lines).toEqual(lines.map((_, at) => String(at)));
     await docker('rm', id);
+  });
+
+  test.each([20, 60, 100])('a kill of the runner %i ms into a start leaves what can be started again', async (ms) => {
+    const name = `killed-${runtime}-${ms}`;
+    await docker('create', '--name', name, '--runtime', runtime, 'busybox', 'sleep', '1000');
+    const id = await inspect<string>(name, '.Id');
+    const start = docker('start', name);
+    await delay(ms); // a moment, not a wait for something
+    await engine.crash();
+    await start;
+    await docker('start', name);
+    expect(await docker('exec', name, 'echo', 'runs')).toMatchObject({ exit: 0, stdout: 'runs\n' });
+    await docker('rm', '-f', name);
+    await expect.poll(() => processesOf(id), { timeout: 20_000 }).toEqual([]);
   });
 
   test('when the shim is killed the container goes with it, and can be started again', async () => {
