@@ -17,6 +17,8 @@ import type { Log, LogLevel } from './log.ts';
 import { createNetwork, removeNetwork } from './network/bridge-network.ts';
 import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
+import type { DriverName } from './storage/driver-name.ts';
+import { openStorage, type Storage } from './storage/open-storage.ts';
 import { Volumes } from './volume/volumes.ts';
 import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
@@ -31,6 +33,8 @@ export interface EngineOfDataRoot {
   readonly log: Log;
   /** What is done for containers that say nothing of it. */
   readonly containers?: ContainerDefaults;
+  /** `--storage-driver`; absent: the data root's, or the best that works. */
+  readonly storageDriver?: DriverName | undefined;
 }
 
 /** Options of the runner that concern every container. */
@@ -51,6 +55,7 @@ export interface EngineParts extends AsyncDisposable {
   readonly files: ContainerFiles;
   readonly engine: Engine & ContainerControl;
   readonly volumes: Volumes;
+  readonly storage: Storage;
   /** Where containers have their directories. */
   readonly directory: string;
   readonly isolation: IsolationDefaults;
@@ -72,6 +77,7 @@ export async function openEngine({
   clock,
   log,
   containers = {},
+  storageDriver,
 }: EngineOfDataRoot): Promise<EngineParts> {
   await using lower = new AsyncDisposableStack();
   await using upper = new AsyncDisposableStack();
@@ -90,7 +96,11 @@ export async function openEngine({
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const files = createContainerFiles(await binary('berth-files'));
+  const filesBinary = await binary('berth-files');
+  const files = createContainerFiles(filesBinary);
+  const storage = lower.use(
+    await openStorage({ dataRoot, database, binary: filesBinary, files, images, wanted: storageDriver, log }),
+  );
   const nft = upper.use(new NftSession());
   const network = upper.use(
     await createNetwork({ database, launcher, nft, instance, clock, onWarning: (text) => log.warn(text) }),
@@ -108,6 +118,7 @@ export async function openEngine({
       resolver,
       launcher,
       volumes,
+      storage: storage.driver,
       files,
       directory,
       cgroup,
@@ -123,10 +134,11 @@ export async function openEngine({
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, files, engine, volumes, directory, isolation },
+    ...{ instance, cgroup, images, network, files, engine, volumes, storage, directory, isolation },
     async removeTraces() {
       await top.disposeAsync();
       await volumes.unmountAll();
+      await storage.removeTraces();
       await removeNetwork({ launcher, instance, database });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);

@@ -6,6 +6,7 @@ import type { LogConfig } from './container/log-config.ts';
 import { checkedLogConfig, dockerLogDefault } from './container/check-log.ts';
 import type { ContainerDefaults } from './engine-parts.ts';
 import type { LogFormat } from './log.ts';
+import { parseDriverName, type DriverName } from './storage/driver-name.ts';
 
 export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
        berth runner join URL --token TOKEN [--name NAME] [--data-root DIR]
@@ -17,6 +18,8 @@ Runs containers on this machine, as the control plane that it joined says, or (s
 Options:
   --data-root DIR       where images, containers and the identity are kept (default /var/lib/berth)
   --socket PATH         Docker API socket (default /run/berth/docker.sock)
+  --storage-driver NAME  overlay, btrfs or vfs: how containers get their root file systems (default: what the data root
+                        uses already, else the first of these that works there)
   --log-driver NAME     json-file, local or none: the log of containers that ask for none (default json-file)
   --log-opt NAME=VALUE  an option of that log (max-size, max-file, compress …); can be repeated
   --standalone          run without a control plane
@@ -61,6 +64,8 @@ export type RunnerCommand =
       readonly containers: ContainerDefaults;
       /** Of the containers whose creation says nothing of it. */
       readonly containerLog: LogConfig;
+      /** Undefined: what the data root uses, or what works. */
+      readonly storageDriver: DriverName | undefined;
     };
 
 /**
@@ -95,6 +100,7 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
       init: values.init ?? false,
     },
     containerLog: containerLog(values),
+    storageDriver: values['storage-driver'] === undefined ? undefined : parseDriverName(values['storage-driver']),
   };
 }
 
@@ -124,6 +130,7 @@ function parse(argv: readonly string[]) {
         'data-root': text,
         socket: text,
         standalone: flag,
+        'storage-driver': text,
         'log-driver': text,
         'log-opt': { ...text, multiple: true },
         'log-format': text,
@@ -142,7 +149,16 @@ function parse(argv: readonly string[]) {
 }
 
 /** What says how containers are run is for neither `join` nor `leave`. */
-const ofRuns = ['socket', 'standalone', 'log-format', 'log-driver', 'log-opt', 'userns-remap', 'init'] as const;
+const ofRuns = [
+  'socket',
+  'standalone',
+  'storage-driver',
+  'log-format',
+  'log-driver',
+  'log-opt',
+  'userns-remap',
+  'init',
+] as const;
 
 function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot: string): RunnerCommand {
   if (url === undefined) throw usage('join: the URL of the control plane is missing');

@@ -9,6 +9,7 @@ import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import { hostArchitecture } from '../os/facts.ts';
 import { thermalThrottlePath } from '../security/paths.ts';
+import type { StorageDriver } from '../storage/storage-driver.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
@@ -26,6 +27,7 @@ export interface EngineOptions {
   readonly resolver?: NameSink;
   readonly launcher: Launcher;
   readonly volumes: Volumes;
+  readonly storage: StorageDriver;
   readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory; made when it is not there. */
   readonly directory: string;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
 import { anonymousVolumes, populateVolumes, volumeWishes } from './container-volumes.ts';
+import { removeContainerDirectory } from './ending.ts';
 import type { ContainerRecord } from './engine.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
 import { unknownImage } from './launch.ts';
@@ -10,7 +10,7 @@ import { toRecord, type StoredContainer } from './state.ts';
 
 /** Its directories, its volumes with what its image has in them, and last its record: without one, nothing is left. */
 export async function createContainer(context: EngineContext, config: ContainerConfig): Promise<ContainerRecord> {
-  const { store, images, clock } = context;
+  const { store, images, storage, clock } = context;
   const image = images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
   store.requireFreeName(config.name);
@@ -21,14 +21,12 @@ export async function createContainer(context: EngineContext, config: ContainerC
   let record: StoredContainer;
   try {
     makeContainerDirectories(paths);
-    if (config.mounts.length > 0) {
-      const lower = image.layerDirectories;
-      await populateVolumes(context, config, { kind: 'overlay', lower, upper: paths.upper, work: paths.work });
-    }
+    const root = await storage.prepare(paths.directory, image.layerDirectories);
+    if (config.mounts.length > 0) await populateVolumes(context, config, root);
     if (images.find(config.imageId) === undefined) throw unknownImage(config.image); // removed meanwhile
     record = store.insert(id, { ...config, hostname }, clock());
   } catch (error) {
-    await removeTree(paths.directory);
+    await removeContainerDirectory(context, id);
     throw error;
   }
   const goesWithVolumes = config.autoRemove === true || config.task !== undefined;

@@ -35,6 +35,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     );
   }
   makeContainerDirectories(paths);
+  const root = await context.storage.prepare(paths.directory, image.layerDirectories);
   removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
@@ -60,7 +61,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
         isolation,
       },
     ),
-    root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },
+    root,
     user: config.user,
     additionalGroups: config.additionalGroups,
     links,

@@ -4,9 +4,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import { containerCgroups, removeCgroup } from '../os/cgroup.ts';
 import { currentBootId, hostWasRestarted, rememberBoot } from '../os/host-boot.ts';
-import { removeTree } from '../os/files.ts';
 import { isFrozen } from '../os/freezer.ts';
-import { removeContainer } from './ending.ts';
+import { removeContainer, removeContainerDirectory } from './ending.ts';
 import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
@@ -149,5 +148,5 @@ async function removeStray(context: EngineContext, id: string): Promise<void> {
   const cgroup = (await containerCgroups(join(mountPoint, path))).get(id);
   if (cgroup !== undefined) await removeCgroup(cgroup);
   await context.network.release(id);
-  await removeTree(pathsOf(context, id).directory);
+  await removeContainerDirectory(context, id);
 }

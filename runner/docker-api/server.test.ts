@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
+import { vfsDriver } from '../storage/vfs.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -31,11 +32,13 @@ const view: HostView = {
   containers: [],
   imageCount: 3,
   isolation: { apparmorProfiles: undefined, remapsAll: false },
+  storage: { driver: vfsDriver({ binary: 'berth-files' }), warnings: ['WARNING: vfs'] },
   now: 0,
 };
 
 const host: DockerApiHost = {
   view: () => view,
+  storage: view.storage.driver as DockerApiHost['storage'],
   engine: {
     ...engineWithout(),
     attach: () => Promise.reject(new Error('no container')),
@@ -170,6 +173,16 @@ test('a body that is refused unread is read to its end first, so that its sender
   await serve();
   const refused = await call('POST', '/images/create?fromSrc=-&changes=RUN+make', Buffer.alloc(30_000_000));
   expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('RUN is not a valid change') });
+});
+
+test('a body that is nested deeper than a parser should follow is refused, brackets in its texts are not counted', async () => {
+  await serve();
+  const deep = `{"Name":"x","Labels":${'['.repeat(10_001)}${']'.repeat(10_001)}}`;
+  const refused = await call('POST', '/volumes/create', deep);
+  expect(refused.status).toBe(400);
+  expect(JSON.parse(refused.text)).toEqual({ message: 'invalid JSON: the body is nested deeper than 10000 levels' });
+  const flat = await call('POST', '/volumes/create', `{"Name":7,"Label":"\\"${'['.repeat(20_000)}"}`);
+  expect(JSON.parse(flat.text)).toEqual({ message: expect.stringContaining('invalid JSON: Name:') });
 });
 
 test('garbage closes its own connection only', async () => {

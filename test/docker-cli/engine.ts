@@ -47,13 +47,17 @@ export class EngineUnderTest implements AsyncDisposable {
     this.namespace = namespace;
   }
 
-  /** A standalone runner, with more options, in a network namespace of its own; nothing of it is left afterwards. */
-  static async runner(options: readonly string[] = []): Promise<EngineUnderTest> {
+  /**
+   * A standalone runner, with more options, in a network namespace of its own; nothing of it is left afterwards.
+   *
+   * @param parent where its data root lies; absent: in a directory of its own
+   */
+  static async runner(options: readonly string[] = [], parent?: string): Promise<EngineUnderTest> {
     await using stack = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), 'berth-cli-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
     const namespace = stack.use(await NetworkNamespace.create());
-    const [dataRoot, socketPath] = [join(directory, 'data'), join(directory, 'socket')];
+    const [dataRoot, socketPath] = [join(parent ?? directory, 'data'), join(directory, 'socket')];
     const cgroups = new AsyncDisposableStack();
     stack.use(cgroups);
     const daemon = stack.use(startRunner(namespace.name, dataRoot, socketPath, directory, options));

@@ -183,12 +183,24 @@ int mount_mapped_overlay(const struct overlay_operation *overlay, int user_names
     return root;
 }
 
-int mount_directory(const char *source, const char *mount_point, struct report *report) {
-    int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT);
+int open_directory_root(const char *source, struct report *report) {
+    struct stat status;
+    int tree = open_tree(AT_FDCWD, source,
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW);
     if (tree < 0) return fail(report, errno, "open root", source);
+    if (fstat(tree, &status) < 0 || !S_ISDIR(status.st_mode)) {
+        errno = ENOTDIR;
+        return fail_closing(tree, report, "verify root", source);
+    }
     struct mount_attr attributes = {.propagation = MS_PRIVATE};
     if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
         return fail_closing(tree, report, "set attributes of root", source);
+    return tree;
+}
+
+int mount_directory(const char *source, const char *mount_point, struct report *report) {
+    int tree = open_directory_root(source, report);
+    if (tree < 0) return -1;
     if (move_mount(tree, "", AT_FDCWD, mount_point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return fail_closing(tree, report, "mount root on", mount_point);
     return tree;
