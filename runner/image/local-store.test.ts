@@ -145,13 +145,13 @@ describe('load', () => {
   });
 });
 
-/** An OCI archive in which one blob's bytes were changed without its length. */
-function withDamagedBlob(digest: string): Buffer {
+/** An OCI archive in which one byte of one blob was changed, the last one or that at `at`. */
+function withDamagedBlob(digest: string, at = -1): Buffer {
   return tar(
     ociLayoutEntries([hello]).map((entry) => {
       if (!entry.name.endsWith(digest.slice(7))) return entry;
       const content = Buffer.from(entry.content ?? '');
-      content[content.length - 1] = (content.at(-1) ?? 0) ^ 1;
+      content[at < 0 ? content.length + at : at] = (content.at(at) ?? 0) ^ 1;
       return { ...entry, content };
     }),
   );
@@ -188,6 +188,19 @@ describe('what is refused leaves nothing behind', () => {
       code: 'image.archive-corrupt',
       message: expect.stringContaining(digest) as string,
     });
+  });
+
+  test('a layer that is another blob with the right content, whether it is unpacked or there already', async () => {
+    const digest = sha256Of(gzipSync(top, { level: 1 }));
+    const archive = withDamagedBlob(digest, 4); // the time in gzip's header (RFC 1952)
+    const error = {
+      code: 'image.archive-corrupt',
+      message: expect.stringContaining(`expected ${digest}, found`) as string,
+    };
+    expect(await refused(archive)).toMatchObject(error);
+    await using images = await openTestImageStore();
+    await images.store.load(stream(ociArchive([hello])), {});
+    await expect(images.store.load(stream(archive), {})).rejects.toMatchObject(error);
   });
 
   test('a layer whose length does not hold', async () => {

@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +35,8 @@ beforeAll(async () => {
   bait = mkdtempSync(join(tmpdir(), 'berth-bait-'));
   stack.defer(() => rmSync(bait, { recursive: true, force: true }));
   writeFileSync(join(bait, 'secret'), secret, { mode: 0o600 });
+  mkdirSync(join(bait, 'sub'));
+  for (let at = 0; at < 500; at += 1) writeFileSync(join(bait, 'sub', `${at}`), secret, { mode: 0o600 });
   engine = stack.use(await EngineUnderTest.runner());
   await docker('run', '-d', '--name', 'evil', 'busybox:latest', 'sleep', '100000');
 });
@@ -33,7 +45,8 @@ afterAll(() => stack.disposeAsync());
 /** Whatever an attack did: the bait is as it was, and the daemon answers. */
 async function expectUnharmed(): Promise<void> {
   expect(readFileSync(join(bait, 'secret'), 'utf8')).toBe(secret);
-  expect(execFileSync('ls', ['-A', bait], { encoding: 'utf8' })).toBe('secret\n');
+  expect(execFileSync('ls', ['-A', bait], { encoding: 'utf8' })).toBe('secret\nsub\n');
+  expect(readdirSync(join(bait, 'sub'))).toHaveLength(500);
   expect(lstatSync(join(bait, 'secret')).mode & 0o7777).toBe(0o600);
   expect(statSync(bait).mode & 0o7777).toBe(0o700);
   expect((await engine.run({ args: ['version'] })).exit).toBe(0);
@@ -268,6 +281,8 @@ describe('races', () => {
   /** Swaps a directory for a link to the bait and back, as fast as the container can, while `attempts` go on. */
   async function whileSwapping(attempt: () => Promise<void>, count: number): Promise<void> {
     await inside('rm -rf /tmp/race; mkdir -p /tmp/race/real/sub; echo mine > /tmp/race/real/secret');
+    // Many, so that a directory is exchanged while it is walked through.
+    await inside('cd /tmp/race/real/sub; i=0; while [ $i -lt 500 ]; do echo mine > $i; i=$((i+1)); done');
     await inside(`cd /tmp/race; echo mine > real/sub/secret; ln -s ${bait} bait`);
     const loop = 'cd /tmp/race; while :; do mv real dir; mv dir real; mv bait dir; mv dir bait; done 2>/dev/null';
     const argv = ['-H', `unix://${engine.socketPath}`, 'exec', 'evil', 'sh', '-c', loop];
@@ -289,7 +304,7 @@ describe('races', () => {
         expect(text(reply)).not.toContain(secret);
         if (reply.status === 200) told += 1;
       }
-    }, 60);
+    }, 30);
     expect(told).toBeGreaterThan(0);
     await expectUnharmed();
   });

@@ -92,6 +92,26 @@ test.each(['/proc/self/fd/3', '/proc/self/fd/7/../../..', '/proc/self/fd/9', '/p
   },
 );
 
+test('CVE-2024-21626: no descriptor that the launcher has at that moment serves as working directory', async () => {
+  const numbers = Array.from({ length: 40 }, (_, index) => index);
+  const seen = await Promise.all(
+    numbers.map(async (fd) => {
+      const request = await laboratory.request('pwd -P', {
+        spec: (spec) => ({ ...spec, process: { ...spec.process, cwd: `/proc/self/fd/${fd}` } }),
+      });
+      return laboratory.launcher.launch(request).then(
+        async (shim) => {
+          await shim.exit;
+          await shim[Symbol.asyncDispose]();
+          return `descriptor ${fd} was entered`;
+        },
+        (error: unknown) => (error as { code?: string }).code,
+      );
+    }),
+  );
+  expect([...new Set(seen)]).toEqual(['launch.failed']);
+});
+
 test('CVE-2020-15257: the shim listens in its 0700 state directory, never in the abstract namespace', async () => {
   const request = await laboratory.request('exec sleep 1000');
   await using shim = await laboratory.launcher.launch(request);
