@@ -22,6 +22,7 @@ import { openStorage, type Storage } from './storage/open-storage.ts';
 import { Volumes } from './volume/volumes.ts';
 import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
+import { findRuntimes, type RuntimeOptions } from './container/runtime-programs.ts';
 import { securityFacts } from './os/security-facts.ts';
 import { idMappingsOf } from './os/subordinate-ids.ts';
 
@@ -43,6 +44,8 @@ export interface ContainerDefaults {
   readonly usernsRemap?: string;
   /** Every container runs under an init. */
   readonly init?: boolean;
+  /** Beside the usual ones that are installed. */
+  readonly runtimes?: RuntimeOptions;
 }
 
 /** A data root's container engine and what it stands on. Disposing it leaves the containers running. */
@@ -156,14 +159,15 @@ export async function openEngine({
   };
 }
 
-/** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */
-async function isolationDefaults({ usernsRemap, init }: ContainerDefaults): Promise<IsolationDefaults> {
+/** @throws BerthError `runner.binary-missing`, `runner.userns-remap`, `runner.runtime` */
+async function isolationDefaults({ usernsRemap, init, runtimes }: ContainerDefaults): Promise<IsolationDefaults> {
   return {
     facts: securityFacts(),
     idMappings: idMappingsOf(usernsRemap ?? 'default'),
     remapsAll: usernsRemap !== undefined,
     initPath: await binary('berth-init'),
     init: init ?? false,
+    runtimes: await findRuntimes(runtimes ?? { configured: [] }),
   };
 }
 

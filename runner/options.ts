@@ -6,6 +6,7 @@ import type { LogConfig } from './container/log-config.ts';
 import { checkedLogConfig, dockerLogDefault } from './container/check-log.ts';
 import type { ContainerDefaults } from './engine-parts.ts';
 import type { LogFormat } from './log.ts';
+import type { RuntimeOptions } from './container/runtime-programs.ts';
 import { parseDriverName, type DriverName } from './storage/driver-name.ts';
 
 export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
@@ -27,6 +28,9 @@ Options:
   --userns-remap USER   a user namespace for every container, with the ids of USER[:GROUP] in /etc/subuid and /etc/subgid;
                         "default": with ids that no account has
   --init                an init as first process of every container
+  --runtime NAME=PATH   an OCI runtime for "docker run --runtime NAME", beside the built-in one (berth) and those that are
+                        installed (runc, crun, runsc); can be repeated
+  --default-runtime NAME  the runtime of "docker run" without --runtime (default berth)
   --help                this text
 
 Options of join:
@@ -98,10 +102,22 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
     containers: {
       ...(values['userns-remap'] === undefined ? {} : { usernsRemap: values['userns-remap'] }),
       init: values.init ?? false,
+      runtimes: runtimeOptions(values),
     },
     containerLog: containerLog(values),
     storageDriver: values['storage-driver'] === undefined ? undefined : parseDriverName(values['storage-driver']),
   };
+}
+
+/** Whether the programs are there is found out when the runner starts. */
+function runtimeOptions(values: Values): RuntimeOptions {
+  const configured = (values.runtime ?? []).map((word) => {
+    const at = word.indexOf('=');
+    if (at <= 0) throw usage(`--runtime ${word} is not NAME=PATH`);
+    return [word.slice(0, at), word.slice(at + 1)] as const;
+  });
+  const name = values['default-runtime'];
+  return { configured, ...(name === undefined ? {} : { default: name }) };
 }
 
 function containerLog(values: Values): LogConfig {
@@ -136,6 +152,8 @@ function parse(argv: readonly string[]) {
         'log-format': text,
         'userns-remap': text,
         init: flag,
+        runtime: { ...text, multiple: true },
+        'default-runtime': text,
         token: text,
         name: text,
         all: flag,
@@ -150,14 +168,8 @@ function parse(argv: readonly string[]) {
 
 /** What says how containers are run is for neither `join` nor `leave`. */
 const ofRuns = [
-  'socket',
-  'standalone',
-  'storage-driver',
-  'log-format',
-  'log-driver',
-  'log-opt',
-  'userns-remap',
-  'init',
+  ...(['socket', 'standalone', 'storage-driver', 'log-format', 'log-driver', 'log-opt'] as const),
+  ...(['userns-remap', 'init', 'runtime', 'default-runtime'] as const),
 ] as const;
 
 function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot: string): RunnerCommand {

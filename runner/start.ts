@@ -55,7 +55,11 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     dataRoot: path,
     containers: engine.list(),
     imageCount: images.list().length,
-    isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
+    isolation: {
+      apparmorProfiles: isolation.facts.apparmorProfiles,
+      remapsAll: isolation.remapsAll,
+      runtimes: isolation.runtimes,
+    },
     storage: { driver: storage.driver, warnings: storage.warnings },
     now: clock(),
     ...(containerLog === undefined ? {} : { logDriver: containerLog.driver }),
@@ -73,6 +77,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     isolation: {
       ...isolation.facts,
       remapsAll: isolation.remapsAll,
+      runtimes: isolation.runtimes,
       containerId: (reference: string) => engine.find(reference)?.id,
     },
     clock,

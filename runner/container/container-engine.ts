@@ -216,8 +216,8 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     });
   }
 
-  pause(id: string): Promise<void> {
-    return this.#whilePausing(id, () => pauseContainer(this.#context, id));
+  pause(id: string, { momentary = false }: { momentary?: boolean } = {}): Promise<void> {
+    return this.#whilePausing(id, () => pauseContainer(this.#context, id, momentary));
   }
 
   unpause(id: string): Promise<void> {

@@ -1,5 +1,6 @@
 import type { SecurityFacts } from '../os/security-facts.ts';
 import type { IdMappings } from '../os/subordinate-ids.ts';
+import type { Runtimes } from './runtimes.ts';
 
 /** What the runner does for containers that say nothing of it, and with what. */
 export interface IsolationDefaults {
@@ -11,4 +12,5 @@ export interface IsolationDefaults {
   readonly initPath: string;
   /** Whether every container runs under an init. */
   readonly init: boolean;
+  readonly runtimes: Runtimes;
 }

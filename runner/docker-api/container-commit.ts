@@ -65,7 +65,7 @@ async function whilePaused<T>(context: DockerApiContext, id: string, work: () =>
   const { engine } = context;
   const record = engine.find(id);
   if (record?.state !== 'running' || record.paused) return work();
-  await engine.pause(id);
+  await engine.pause(id, { momentary: true });
   try {
     return await work();
   } finally {

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
+import { builtInRuntimes } from '../container/runtimes.ts';
 import { vfsDriver } from '../storage/vfs.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
@@ -31,7 +32,7 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
-  isolation: { apparmorProfiles: undefined, remapsAll: false },
+  isolation: { apparmorProfiles: undefined, remapsAll: false, runtimes: builtInRuntimes },
   storage: { driver: vfsDriver({ binary: 'berth-files', unpackBinary: 'berth-unpack' }), warnings: ['WARNING: vfs'] },
   now: 0,
 };
@@ -81,7 +82,13 @@ const host: DockerApiHost = {
   files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
-  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
+  isolation: {
+    capabilities: [],
+    apparmorProfiles: undefined,
+    remapsAll: false,
+    runtimes: builtInRuntimes,
+    containerId: () => undefined,
+  },
   clock: () => 0,
 };
 

@@ -166,6 +166,21 @@ test('kill -9 of the engine: who comes back tells what the freezer says', async 
   await expect(stage.engine.call('unpause', frozen.id)).rejects.toMatchObject({ code: 'container.not-paused' });
 });
 
+test('kill -9 of the engine: what it had paused for a moment goes on, and what is paused after that stays so', async () => {
+  const { id } = await started('sleep 1000');
+  await stage.engine.call('pause', id, { momentary: true });
+  expect(await record(id)).toMatchObject({ paused: true });
+  await stage.engine.kill();
+  await stage.restart();
+  expect(await record(id)).toMatchObject({ state: 'running', paused: false });
+  expect(await stage.engine.call('exec', id, { args: ['echo', 'on'] })).toMatchObject({ stdout: 'on\n' });
+  await stage.engine.call('pause', id);
+  await stage.engine.kill();
+  await stage.restart();
+  expect(await record(id)).toMatchObject({ paused: true });
+  await stage.engine.call('stop', id, { timeoutMs: 0 });
+});
+
 const kernel = 'Your kernel does not support';
 const or = 'or the cgroup is not mounted';
 

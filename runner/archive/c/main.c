@@ -282,6 +282,8 @@ static void run_copy_out(int root, int target, const char *path)
 
 	if (top >= 0)
 		copy_tree(top, path, target, false);
+	else if (errno == ENOTDIR && beneath_open(root, path, O_PATH) >= 0)
+		fail("not-a-directory", path, "source /%s is not directory", path);
 	else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
 		fail_errno("open", path);
 	begin();

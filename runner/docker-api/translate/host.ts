@@ -3,7 +3,7 @@ import { BERTH_VERSION } from '#shared/version.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import { dockerDriverName } from '../../storage/driver-name.ts';
 import type { StorageDriver } from '../../storage/storage-driver.ts';
-import { runtimes, type IsolationHost } from './create/isolation.ts';
+import type { IsolationHost } from './create/isolation.ts';
 import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
 
 /** What the answers about this host are made of. */
@@ -14,7 +14,7 @@ export interface HostView {
   readonly dataRoot: string;
   readonly containers: readonly ContainerRecord[];
   readonly imageCount: number;
-  readonly isolation: Pick<IsolationHost, 'apparmorProfiles' | 'remapsAll'>;
+  readonly isolation: Pick<IsolationHost, 'apparmorProfiles' | 'remapsAll' | 'runtimes'>;
   readonly storage: { readonly driver: Pick<StorageDriver, 'name' | 'status'>; readonly warnings: readonly string[] };
   readonly now: number;
   /** The default logging driver; absent: json-file. */
@@ -88,8 +88,13 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: BERTH_VERSION,
-    Runtimes: Object.fromEntries(runtimes.map((name) => [name, { path: 'berth-launcher' }])),
-    DefaultRuntime: 'berth',
+    Runtimes: Object.fromEntries(
+      [...view.isolation.runtimes.programs].map(([name, program]) => [
+        name,
+        { path: program?.path ?? 'berth-launcher' },
+      ]),
+    ),
+    DefaultRuntime: view.isolation.runtimes.default,
     Swarm: { NodeID: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
     LiveRestoreEnabled: true, // containers outlive the runner
     Isolation: '',

@@ -318,6 +318,11 @@ int open_bind(const struct bind_operation *bind, int user_namespace, struct repo
     return -1;
 }
 
+static bool is_directory(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 int mount_bind(int root, int tree, const struct bind_operation *bind, struct report *report) {
     if (tree < 0) tree = open_bind(bind, -1, report);
     if (tree < 0) return -1;
@@ -329,6 +334,8 @@ int mount_bind(int root, int tree, const struct bind_operation *bind, struct rep
     int result = 0;
     if (is_guarded(target))
         result = fail(report, EPERM, "mount beneath /proc or /sys", bind->destination);
+    else if (!S_ISDIR(status.st_mode) && is_directory(target)) /* move_mount would say EINVAL, as it does for much */
+        result = fail(report, ENOTDIR, "bind on", bind->destination);
     else if (attach(tree, target) < 0)
         result = fail(report, errno, "bind on", bind->destination);
     close(tree);

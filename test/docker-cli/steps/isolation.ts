@@ -71,5 +71,8 @@ export const isolationSteps: readonly Step[] = [
   step('run --rm --domainname example.org --hostname deck busybox cat /proc/sys/kernel/domainname', {
     stdout: 'example.org\n',
   }),
-  step('run --rm --runtime nosuch busybox true', { exit: 125, stderr: /[Uu]nknown runtime specified nosuch/ }),
+  step('run --rm --runtime nosuch busybox true', {
+    exit: 125,
+    stderr: /[Uu]nknown runtime specified nosuch|unknown or invalid runtime name: nosuch/,
+  }),
 ];
