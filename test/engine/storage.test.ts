@@ -143,6 +143,13 @@ describe.each(drivers)('containers on $title', ({ title, driver, shown, missing 
     expect(await docker('system', 'df', '--format', '{{.Type}} {{.TotalCount}}')).toContain('Containers 0');
   });
 
+  test('another OCI runtime upon it', async ({ skip }) => {
+    if (!existsSync('/usr/bin/crun')) skip('crun is not installed');
+    await docker('run', '--name', 'other', '--runtime', 'crun', 'busybox', 'touch', '/new');
+    expect((await docker('diff', 'other')).split('\n')).toContain('A /new');
+    await docker('rm', 'other');
+  });
+
   test('a user namespace, with the owners of files as they are on disk', async ({ skip }) => {
     if (title !== driver) skip('an overlay maps no owners');
     await using remapped = await EngineUnderTest.runner(
