@@ -15,10 +15,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { extract } from '../../test/support/extract.ts';
 import { filesBinary } from '../../test/support/files-binary.ts';
 import { Random } from '../../test/support/random.ts';
+import { tar } from '../../test/support/tar.ts';
 import { unpackBinary } from '../../test/support/unpack-binary.ts';
 import type { StorageDriver } from './storage-driver.ts';
 import { vfsDriver } from './vfs.ts';
@@ -110,6 +111,57 @@ test.each([1, 2, 3, 4, 5, 6])(
     expect(unlinked(listing(at('two/root')))).toEqual(unlinked(listing(at('one/root'))));
   },
 );
+
+test('whiteouts are heeded where the file system takes none of overlayfs', async () => {
+  const lower = ['gone', '-gone', 'kept', 'd/a', 'd/b', 'e/f', 'replaced/old', 'o/-old', 'o/old'];
+  const upper = [
+    '.wh.gone',
+    '.wh.-gone',
+    'd/.wh.a',
+    '.wh.e',
+    '.wh.replaced',
+    'replaced/',
+    'replaced/new',
+    'o/-new',
+    'o/.wh..wh..opq',
+  ];
+  const archives = [lower, upper].map((names) =>
+    tar(names.map((name) => ({ name, type: name.endsWith('/') ? '5' : '0' }))),
+  );
+  const results = [];
+  for (const name of ['overlay', 'plain']) {
+    for (const part of ['lower', 'upper', 'work', 'place']) mkdirSync(at(`${name}/${part}`), { recursive: true });
+    const place = at(`${name}/place`);
+    const options = `lowerdir=${at(`${name}/lower`)},upperdir=${at(`${name}/upper`)},workdir=${at(`${name}/work`)}`;
+    if (name === 'overlay') execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, place]);
+    vi.stubEnv('TMPDIR', place);
+    try {
+      await using first = await extract(unpackBinary(), archives[0] ?? Buffer.alloc(0));
+      await using second = await extract(unpackBinary(), archives[1] ?? Buffer.alloc(0));
+      expect([first.report, second.report]).toMatchObject([{ ok: true }, { ok: true }]);
+      mkdirSync(join(place, 'c'));
+      const layers = [first.tree, second.tree];
+      await driver.prepare(join(place, 'c'), layers);
+      const changes = await driver.changes(join(place, 'c'), layers);
+      rmSync(join(place, 'c/root/kept'));
+      rmSync(join(place, 'c/root/o'), { recursive: true });
+      const later = await driver.changes(join(place, 'c'), layers);
+      results.push({
+        files: execFileSync('find', ['.', '-type', 'f'], { cwd: join(place, 'c/root'), encoding: 'utf8' }),
+        changes,
+        later: later.map(({ kind, path }) => `${kind} ${path}`),
+      });
+    } finally {
+      vi.unstubAllEnvs();
+      if (name === 'overlay') execFileSync('umount', [place]);
+    }
+  }
+  const expected = { changes: [], later: ['deleted /kept', 'deleted /o'] };
+  expect(results).toMatchObject([expected, expected]);
+  for (const { files } of results) {
+    expect(files.trim().split('\n').toSorted()).toEqual(['./d/b', './replaced/new']);
+  }
+});
 
 function oneLayer(): readonly string[] {
   mkdirSync(at('layer/etc'), { recursive: true });

@@ -59,9 +59,26 @@ static void *memory(size_t size)
 static bool is_opaque(int directory)
 {
 	char self[32], value[2];
+	struct stat status;
 
 	snprintf(self, sizeof self, "/proc/self/fd/%d", directory);
-	return getxattr(self, "trusted.overlay.opaque", value, sizeof value) == 1 && value[0] == 'y';
+	if (getxattr(self, "trusted.overlay.opaque", value, sizeof value) == 1 && value[0] == 'y')
+		return true;
+	return fstatat(directory, ".wh..wh..opq", &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* By a file beside the path whose name says so. */
+static bool is_hidden(int layer)
+{
+	static char path[PATH_MAX + 8];
+	const char *slash = strrchr(differ.path, '/');
+	int directory = slash == NULL ? 0 : (int)(slash + 1 - differ.path);
+
+	snprintf(path, sizeof path, "%.*s.wh.%s", directory, differ.path, differ.path + directory);
+	int found = names_open(layer, path);
+	if (found >= 0)
+		close(found);
+	return found >= 0;
 }
 
 static int open_found(int top, struct stat *status)
@@ -83,7 +100,11 @@ static struct below find_below(const struct shown *shown, struct shown *inside)
 	inside->count = 0;
 	for (size_t index = 0; index < shown->count; index++) {
 		struct stat status;
-		int found = open_found(differ.layers[shown->layers[index]], &status);
+		int layer = differ.layers[shown->layers[index]];
+		int found = open_found(layer, &status);
+		bool hides = is_hidden(layer);
+		if (found < 0 && hides)
+			break;
 		if (found < 0)
 			continue;
 		bool directory = S_ISDIR(status.st_mode), first = below.found < 0;
@@ -91,7 +112,7 @@ static struct below find_below(const struct shown *shown, struct shown *inside)
 			below = (struct below){ .found = found, .layer = shown->layers[index], .status = status };
 		if (directory)
 			inside->layers[inside->count++] = shown->layers[index];
-		bool last = !directory || is_opaque(found);
+		bool last = hides || !directory || is_opaque(found);
 		if (below.found != found)
 			close(found);
 		if (last)
@@ -291,7 +312,7 @@ static void tell_deleted(struct level *level, const struct names *own, const str
 	names_read(&names, reopen_directory(found), differ.path);
 	close(found);
 	for (size_t index = 0; index < names.count; index++) {
-		if (has_name(own, names.texts[index]) || !enter(level->path_end, names.texts[index]))
+		if (strncmp(names.texts[index], ".wh.", 4) == 0 || has_name(own, names.texts[index]) || !enter(level->path_end, names.texts[index]))
 			continue;
 		struct below below = find_below(shown, inside);
 		if (below.found >= 0 && below.layer == layer) {

@@ -257,7 +257,7 @@ static void copy_tree(int top, const char *directory, int target, bool layer)
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ends[0]);
-		struct pack_options options = { .same_filesystem = !layer, .layer = layer };
+		struct pack_options options = { .same_filesystem = !layer, .layer = layer, .plain_whiteouts = layer };
 		archive_open(&archive, ends[1]);
 		archive.nanoseconds = true;
 		pack(&archive, top, ".", &options);

@@ -118,19 +118,17 @@ static bool is_skipped(const struct walk *walk)
 }
 
 /* From the top anew, through no symlink: a parent that was swapped for one meanwhile is not followed. */
-static void put_children(struct walk *walk, int directory)
+static void put_named(struct walk *walk, const struct names *names, bool whiteouts)
 {
-	struct names names;
 	size_t name_end = strlen(walk->name), path_end = strlen(walk->path);
 
-	names_read(&names, directory, walk->name);
-	for (size_t index = 0; index < names.count; index++) {
-		const char *child = names.texts[index];
+	for (size_t index = 0; index < names->count; index++) {
+		const char *child = names->texts[index];
 		size_t length = strlen(child);
 		if (name_end + length + 2 >= PATH_MAX || path_end + length + 2 >= PATH_MAX)
 			fail("name-too-long", walk->name, "a path of more than %d bytes", PATH_MAX - 1);
 		/* A layer cannot have a file whose name says that it hides another. */
-		if (walk->options->layer && strncmp(child, ".wh.", 4) == 0)
+		if (walk->options->layer && (strncmp(child, ".wh.", 4) == 0) != whiteouts)
 			continue;
 		strcpy(walk->name + name_end, child);
 		if (path_end > 0)
@@ -146,6 +144,16 @@ static void put_children(struct walk *walk, int directory)
 		walk->name[name_end] = '\0';
 		walk->path[path_end] = '\0';
 	}
+}
+
+static void put_children(struct walk *walk, int directory)
+{
+	struct names names;
+
+	names_read(&names, directory, walk->name);
+	if (walk->options->plain_whiteouts)
+		put_named(walk, &names, true);
+	put_named(walk, &names, false);
 	names_free(&names);
 }
 

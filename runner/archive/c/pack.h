@@ -8,6 +8,7 @@ struct pack_options {
 	bool same_filesystem; /* nothing of what is mounted below the top */
 	char **skipped; /* paths from the top that are left out, ended by NULL; or NULL */
 	bool layer; /* overlayfs' marks become the whiteouts of a layer (OCI image-spec, layer.md) */
+	bool plain_whiteouts; /* those that are files by name, in a layer's tree, come along; each before what it does not hide */
 	bool flat; /* of a directory itself only */
 };
 

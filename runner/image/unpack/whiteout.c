@@ -26,10 +26,26 @@ bool whiteout_is(const struct stat *found)
 	return S_ISCHR(found->st_mode) && found->st_rdev == makedev(0, 0);
 }
 
+/* The file system has none of that, or not for us: neither can it be an overlay's. */
+static bool is_refused(int error)
+{
+	return error == EPERM || error == EACCES || error == EOPNOTSUPP;
+}
+
+/* The whiteout as the archive has it: a file whose name says what it hides. */
+static void make_plain(int directory, const char *name, const char *entry)
+{
+	if (mknodat(directory, name, S_IFREG | 0600, 0) < 0 && errno != EEXIST)
+		fail_errno("make of a whiteout", entry);
+}
+
 void whiteout_make_opaque(int directory, const char *entry)
 {
-	if (fsetxattr(directory, "trusted.overlay.opaque", "y", 1, 0) < 0)
+	if (fsetxattr(directory, "trusted.overlay.opaque", "y", 1, 0) == 0)
+		return;
+	if (!is_refused(errno))
 		fail_errno("setxattr of trusted.overlay.opaque", entry);
+	make_plain(directory, opaque, entry);
 }
 
 /* A whiteout hides what lies in lower layers, never what its own layer holds, in whichever order they come. */
@@ -60,6 +76,10 @@ void whiteout_add(struct tree *tree, const struct entry *entry, const char *pare
 	tree->whiteouts++;
 	if (mknodat(parent, hidden, S_IFCHR, makedev(0, 0)) == 0)
 		return;
+	if (is_refused(errno)) {
+		make_plain(parent, base, entry->name);
+		return;
+	}
 	if (errno != EEXIST)
 		fail_errno("mknod of a whiteout", entry->name);
 	hide_below_existing(parent, hidden, entry);

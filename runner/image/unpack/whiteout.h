@@ -9,7 +9,8 @@
 /*
  * OCI whiteouts (image-spec, layer.md, "Whiteouts") as overlayfs understands them in a lower layer (kernel
  * Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"): a character device 0:0, and
- * trusted.overlay.opaque on a directory.
+ * trusted.overlay.opaque on a directory. Where the file system refuses these they stay files, named as in the archive:
+ * overlayfs cannot be used there, other storage drivers understand both.
  */
 #define WHITEOUT_PREFIX_BYTES 4 /* ".wh." */
 
