@@ -16,7 +16,8 @@ export const daemons: readonly Daemon[] = [
     summary: 'Enrol this machine as a host',
   },
   {
-    usage: 'runner [--data-root DIR] [--socket PATH] [--log-driver D] [--log-opt K=V] [--log-format text|json]',
+    usage:
+      'runner [--data-root DIR] [--socket PATH] [--storage-driver NAME] [--log-driver D] [--log-opt K=V] [--log-format text|json]',
     summary: 'Run containers on this machine, as its host',
   },
   {

@@ -91,6 +91,17 @@ export function instanceId(database: DatabaseSync): string {
   return String(row?.['value']);
 }
 
+/** Remembers where the runner of this data root listens, for who takes it down when that was killed. */
+export function rememberSocket(database: DatabaseSync, path: string): void {
+  database.prepare("insert or replace into meta (key, value) values ('socket', ?)").run(path);
+}
+
+/** Where its last runner listened. */
+export function lastSocket(database: DatabaseSync): string | undefined {
+  const row = database.prepare("select value from meta where key = 'socket'").get();
+  return row === undefined ? undefined : String(row['value']);
+}
+
 /** Takes away all that a cluster has made this data root know: its tasks, and what is still to be told of them. */
 export function forgetCluster(database: DatabaseSync): void {
   database.exec(`

@@ -7,7 +7,7 @@ import { createContainerFiles } from './archive/local-container-files.ts';
 import type { ContainerControl } from './container/control.ts';
 import { createEngine } from './container/create-engine.ts';
 import type { Engine } from './container/engine.ts';
-import type { IsolationDefaults } from './container/isolation.ts';
+import type { IsolationDefaults } from './container/isolation-defaults.ts';
 import { instanceId } from './database.ts';
 import type { ImageCatalog } from './image/catalog.ts';
 import { createImageStore } from './image/local-store.ts';
@@ -17,9 +17,12 @@ import type { Log, LogLevel } from './log.ts';
 import { createNetwork, removeNetwork } from './network/bridge-network.ts';
 import { Resolver } from './network/names/resolver.ts';
 import type { Network } from './network/network.ts';
+import type { DriverName } from './storage/driver-name.ts';
+import { openStorage, type Storage } from './storage/open-storage.ts';
 import { Volumes } from './volume/volumes.ts';
 import { NftSession } from './network/nft.ts';
 import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts';
+import { findRuntimes, type RuntimeOptions } from './container/runtime-programs.ts';
 import { securityFacts } from './os/security-facts.ts';
 import { idMappingsOf } from './os/subordinate-ids.ts';
 
@@ -31,6 +34,8 @@ export interface EngineOfDataRoot {
   readonly log: Log;
   /** What is done for containers that say nothing of it. */
   readonly containers?: ContainerDefaults;
+  /** `--storage-driver`; absent: the data root's, or the best that works. */
+  readonly storageDriver?: DriverName | undefined;
 }
 
 /** Options of the runner that concern every container. */
@@ -39,6 +44,8 @@ export interface ContainerDefaults {
   readonly usernsRemap?: string;
   /** Every container runs under an init. */
   readonly init?: boolean;
+  /** Beside the usual ones that are installed. */
+  readonly runtimes?: RuntimeOptions;
 }
 
 /** A data root's container engine and what it stands on. Disposing it leaves the containers running. */
@@ -51,6 +58,7 @@ export interface EngineParts extends AsyncDisposable {
   readonly files: ContainerFiles;
   readonly engine: Engine & ContainerControl;
   readonly volumes: Volumes;
+  readonly storage: Storage;
   /** Where containers have their directories. */
   readonly directory: string;
   readonly isolation: IsolationDefaults;
@@ -72,6 +80,7 @@ export async function openEngine({
   clock,
   log,
   containers = {},
+  storageDriver,
 }: EngineOfDataRoot): Promise<EngineParts> {
   await using lower = new AsyncDisposableStack();
   await using upper = new AsyncDisposableStack();
@@ -90,7 +99,20 @@ export async function openEngine({
   );
   const unpackBinary = await binary('berth-unpack');
   const images = await createImageStore({ database, directory: join(dataRoot, 'images'), unpackBinary });
-  const files = createContainerFiles(await binary('berth-files'));
+  const filesBinary = await binary('berth-files');
+  const files = createContainerFiles(filesBinary);
+  const storage = lower.use(
+    await openStorage({
+      dataRoot,
+      database,
+      binary: filesBinary,
+      unpackBinary,
+      files,
+      images,
+      wanted: storageDriver,
+      log,
+    }),
+  );
   const nft = upper.use(new NftSession());
   const network = upper.use(
     await createNetwork({ database, launcher, nft, instance, clock, onWarning: (text) => log.warn(text) }),
@@ -108,6 +130,7 @@ export async function openEngine({
       resolver,
       launcher,
       volumes,
+      storage: storage.driver,
       files,
       directory,
       cgroup,
@@ -123,10 +146,11 @@ export async function openEngine({
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, files, engine, volumes, directory, isolation },
+    ...{ instance, cgroup, images, network, files, engine, volumes, storage, directory, isolation },
     async removeTraces() {
       await top.disposeAsync();
       await volumes.unmountAll();
+      await storage.removeTraces();
       await removeNetwork({ launcher, instance, database });
       await base.disposeAsync();
       await removeCgroup(cgroup.mountPoint + cgroup.path);
@@ -135,14 +159,15 @@ export async function openEngine({
   };
 }
 
-/** @throws BerthError `runner.binary-missing`, `runner.userns-remap` */
-async function isolationDefaults({ usernsRemap, init }: ContainerDefaults): Promise<IsolationDefaults> {
+/** @throws BerthError `runner.binary-missing`, `runner.userns-remap`, `runner.runtime` */
+async function isolationDefaults({ usernsRemap, init, runtimes }: ContainerDefaults): Promise<IsolationDefaults> {
   return {
     facts: securityFacts(),
     idMappings: idMappingsOf(usernsRemap ?? 'default'),
     remapsAll: usernsRemap !== undefined,
     initPath: await binary('berth-init'),
     init: init ?? false,
+    runtimes: await findRuntimes(runtimes ?? { configured: [] }),
   };
 }
 

@@ -6,7 +6,8 @@ import { removeIdentity } from './agent/identity.ts';
 import type { Engine } from './container/engine.ts';
 import { ContainerStore, type StoredContainer } from './container/state.ts';
 import { openDataRoot } from './data-root.ts';
-import { forgetCluster } from './database.ts';
+import { forgetCluster, lastSocket } from './database.ts';
+import { removeDeadSocket } from './docker-api/unix-socket.ts';
 import { openEngine } from './engine-parts.ts';
 import type { Log } from './log.ts';
 import { isErrno, removeTree } from './os/files.ts';
@@ -52,7 +53,8 @@ export async function leaveCluster(options: LeaveOptions): Promise<void> {
   {
     using dataRoot = await openDataRoot(path);
     await takeDown(options, dataRoot.database);
-    await removeTree(join(path, 'berth.sock')); // of a runner that was killed
+    const socketPath = lastSocket(dataRoot.database);
+    if (socketPath !== undefined) await removeDeadSocket(socketPath); // of a runner that was killed
     if (purge) await removeAllButDatabase(path);
   }
   if (!purge) return tell(`the data root ${path} stays, with its images; to remove it too: --purge`);

@@ -8,7 +8,7 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     dataRoot: '/var/lib/berth',
     socketPath: '/run/berth/docker.sock',
     logFormat: 'text',
-    containers: { init: false },
+    containers: { init: false, runtimes: { configured: [] } },
     containerLog: { driver: 'json-file', options: {} },
   });
   const given = parseRunnerCommand([
@@ -29,7 +29,7 @@ test('a run has defaults beneath its data root, and absolute paths', () => {
     dataRoot: `${process.cwd()}/x`,
     socketPath: '/run/s',
     logFormat: 'json',
-    containers: { init: false },
+    containers: { init: false, runtimes: { configured: [] } },
     containerLog: { driver: 'local', options: { 'max-size': '1m' } },
   });
   expect(parseRunnerCommand(['--userns-remap', 'kiel:kiel', '--init'])).toMatchObject({

@@ -3,9 +3,11 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BerthError, errorText } from '#shared/errors.ts';
 import type { LogConfig } from './container/log-config.ts';
-import { checkedLogConfig, dockerLogDefault } from './docker-api/translate/create/logging.ts';
+import { checkedLogConfig, dockerLogDefault } from './container/check-log.ts';
 import type { ContainerDefaults } from './engine-parts.ts';
 import type { LogFormat } from './log.ts';
+import type { RuntimeOptions } from './container/runtime-programs.ts';
+import { parseDriverName, type DriverName } from './storage/driver-name.ts';
 
 export const RUNNER_HELP = `Usage: berth runner [OPTIONS]
        berth runner join URL --token TOKEN [--name NAME] [--data-root DIR]
@@ -17,6 +19,8 @@ Runs containers on this machine, as the control plane that it joined says, or (s
 Options:
   --data-root DIR       where images, containers and the identity are kept (default /var/lib/berth)
   --socket PATH         Docker API socket (default /run/berth/docker.sock)
+  --storage-driver NAME  overlay, btrfs or vfs: how containers get their root file systems (default: what the data root
+                        uses already, else the first of these that works there)
   --log-driver NAME     json-file, local or none: the log of containers that ask for none (default json-file)
   --log-opt NAME=VALUE  an option of that log (max-size, max-file, compress …); can be repeated
   --standalone          run without a control plane
@@ -24,6 +28,9 @@ Options:
   --userns-remap USER   a user namespace for every container, with the ids of USER[:GROUP] in /etc/subuid and /etc/subgid;
                         "default": with ids that no account has
   --init                an init as first process of every container
+  --runtime NAME=PATH   an OCI runtime for "docker run --runtime NAME", beside the built-in one (berth) and those that are
+                        installed (runc, crun, runsc); can be repeated
+  --default-runtime NAME  the runtime of "docker run" without --runtime (default berth)
   --help                this text
 
 Options of join:
@@ -61,6 +68,8 @@ export type RunnerCommand =
       readonly containers: ContainerDefaults;
       /** Of the containers whose creation says nothing of it. */
       readonly containerLog: LogConfig;
+      /** Undefined: what the data root uses, or what works. */
+      readonly storageDriver: DriverName | undefined;
     };
 
 /**
@@ -93,9 +102,22 @@ export function parseRunnerCommand(argv: readonly string[]): RunnerCommand {
     containers: {
       ...(values['userns-remap'] === undefined ? {} : { usernsRemap: values['userns-remap'] }),
       init: values.init ?? false,
+      runtimes: runtimeOptions(values),
     },
     containerLog: containerLog(values),
+    storageDriver: values['storage-driver'] === undefined ? undefined : parseDriverName(values['storage-driver']),
   };
+}
+
+/** Whether the programs are there is found out when the runner starts. */
+function runtimeOptions(values: Values): RuntimeOptions {
+  const configured = (values.runtime ?? []).map((word) => {
+    const at = word.indexOf('=');
+    if (at <= 0) throw usage(`--runtime ${word} is not NAME=PATH`);
+    return [word.slice(0, at), word.slice(at + 1)] as const;
+  });
+  const name = values['default-runtime'];
+  return { configured, ...(name === undefined ? {} : { default: name }) };
 }
 
 function containerLog(values: Values): LogConfig {
@@ -124,11 +146,14 @@ function parse(argv: readonly string[]) {
         'data-root': text,
         socket: text,
         standalone: flag,
+        'storage-driver': text,
         'log-driver': text,
         'log-opt': { ...text, multiple: true },
         'log-format': text,
         'userns-remap': text,
         init: flag,
+        runtime: { ...text, multiple: true },
+        'default-runtime': text,
         token: text,
         name: text,
         all: flag,
@@ -142,7 +167,10 @@ function parse(argv: readonly string[]) {
 }
 
 /** What says how containers are run is for neither `join` nor `leave`. */
-const ofRuns = ['socket', 'standalone', 'log-format', 'log-driver', 'log-opt', 'userns-remap', 'init'] as const;
+const ofRuns = [
+  ...(['socket', 'standalone', 'storage-driver', 'log-format', 'log-driver', 'log-opt'] as const),
+  ...(['userns-remap', 'init', 'runtime', 'default-runtime'] as const),
+] as const;
 
 function joinCommand(values: Values, [url, ...rest]: readonly string[], dataRoot: string): RunnerCommand {
   if (url === undefined) throw usage('join: the URL of the control plane is missing');

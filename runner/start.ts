@@ -3,12 +3,13 @@ import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
 import type { LogConfig } from './container/log-config.ts';
 import { openDataRoot } from './data-root.ts';
-import { instanceId } from './database.ts';
+import { instanceId, rememberSocket } from './database.ts';
 import { serveDockerApi } from './docker-api/server.ts';
 import { openEngine, type ContainerDefaults } from './engine-parts.ts';
 import type { Log, LogLevel } from './log.ts';
 import { hostFacts } from './os/facts.ts';
 import { createReconciler } from './reconcile/loop.ts';
+import type { DriverName } from './storage/driver-name.ts';
 
 export interface RunnerOptions {
   readonly dataRoot: string;
@@ -18,6 +19,7 @@ export interface RunnerOptions {
   readonly containerLog?: LogConfig;
   readonly log: Log;
   readonly containers?: ContainerDefaults;
+  readonly storageDriver?: DriverName | undefined;
 }
 
 /** A runner whose containers are found again and whose socket answers. Disposing it leaves the containers running. */
@@ -34,7 +36,7 @@ export interface Runner extends AsyncDisposable {
  * @throws BerthError `runner.not-joined`, `runner.binary-missing`, and what the parts throw
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { dataRoot: path, socketPath, standalone, containerLog, log, containers = {} } = options;
+  const { dataRoot: path, socketPath, standalone, containerLog, log, containers = {}, storageDriver } = options;
   await using parts = new AsyncDisposableStack();
   const { database } = parts.use(await openDataRoot(path));
   const identity = standalone ? undefined : await joinedIdentity(path);
@@ -42,8 +44,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const tell = (level: LogLevel, message: string) => log[level](message);
   const clock = Date.now;
 
-  const { cgroup, images, files, engine, network, volumes, directory, isolation } = parts.use(
-    await openEngine({ dataRoot: path, database, clock, log, containers }),
+  const { cgroup, images, files, engine, network, volumes, storage, directory, isolation } = parts.use(
+    await openEngine({ dataRoot: path, database, clock, log, containers, storageDriver }),
   );
   const facts = await hostFacts(cgroup.controllers);
   const reconciler = await createReconciler({ database, engine, images, clock, log: tell });
@@ -53,7 +55,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     dataRoot: path,
     containers: engine.list(),
     imageCount: images.list().length,
-    isolation: { apparmorProfiles: isolation.facts.apparmorProfiles, remapsAll: isolation.remapsAll },
+    isolation: {
+      apparmorProfiles: isolation.facts.apparmorProfiles,
+      remapsAll: isolation.remapsAll,
+      runtimes: isolation.runtimes,
+    },
+    storage: { driver: storage.driver, warnings: storage.warnings },
     now: clock(),
     ...(containerLog === undefined ? {} : { logDriver: containerLog.driver }),
   });
@@ -62,6 +69,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     engine,
     images,
     volumes,
+    storage: storage.driver,
     network,
     files,
     containersDirectory: directory,
@@ -69,11 +77,13 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     isolation: {
       ...isolation.facts,
       remapsAll: isolation.remapsAll,
+      runtimes: isolation.runtimes,
       containerId: (reference: string) => engine.find(reference)?.id,
     },
     clock,
     log: containerLog,
   };
+  rememberSocket(database, socketPath);
   parts.use(await serveDockerApi({ socketPath, host }));
 
   const started = parts.move();

@@ -30,6 +30,14 @@ if [ "${1:-build}" = test ] && ! command -v docker >/dev/null && [ ! -x build/do
   (cd build/docker-client && apt-get -qq -o APT::Sandbox::User=root download docker.io && dpkg -x docker.io_*.deb . && rm docker.io_*.deb)
 fi
 
+# So is mkfs.btrfs, which makes the file system of the btrfs storage driver's tests.
+if [ "${1:-build}" = test ] && ! command -v mkfs.btrfs >/dev/null && [ ! -x build/btrfs-progs/sbin/mkfs.btrfs ]; then
+  echo "setup: mkfs.btrfs is missing; Debian's btrfs-progs is downloaded and unpacked below build/ (it is not installed)" >&2
+  apt-get -qq update
+  mkdir -p build/btrfs-progs
+  (cd build/btrfs-progs && apt-get -qq -o APT::Sandbox::User=root download btrfs-progs && dpkg -x btrfs-progs_*.deb . && rm btrfs-progs_*.deb)
+fi
+
 # docker-compose and docker-py likewise, with what they need of Python and is not installed: they would be there for all.
 clients=build/python-clients
 if [ "${1:-build}" = test ] && [ ! -d $clients ] &&

@@ -79,6 +79,8 @@ export interface ContainerFiles {
   /**
    * Copies what the directory has, with owners, modes, times and extended attributes, into an empty directory of the
    * host: how a new volume gets the content of the image. Nothing when the container has no such directory.
+   *
+   * @throws BerthError `file.not-a-directory` when it is something else
    */
   copyOut(view: FileView, path: string, directory: string): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { Duplex, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { BerthError, errorText } from '#shared/errors.ts';
+import { sniffed } from '../image/sniffed-stream.ts';
 import { startedProcess } from '../os/started-process.ts';
 
 /** Debian's own programs for what Node cannot read; never looked up by name. */
@@ -19,28 +20,6 @@ const magics = [
 ] as const;
 
 const sniffBytes = 6;
-
-/** A stream, of which the first bytes have been looked at. */
-async function sniff(stream: Readable): Promise<{ start: Buffer; whole: AsyncGenerator<Buffer> }> {
-  const iterator = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  while (size < sniffBytes) {
-    const next = await iterator.next();
-    if (next.done === true) break;
-    chunks.push(next.value);
-    size += next.value.length;
-  }
-  async function* whole(): AsyncGenerator<Buffer> {
-    try {
-      yield* chunks;
-      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
-    } finally {
-      await iterator.return?.();
-    }
-  }
-  return { start: Buffer.concat(chunks), whole: whole() };
-}
 
 /** A decompressor as a child: its standard input and output. */
 function program(kind: keyof typeof programs): Duplex {
@@ -79,7 +58,7 @@ export async function feedArchive(
   target: NodeJS.WritableStream,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { start, whole } = await sniff(archive);
+  const { start, whole } = await sniffed(archive, sniffBytes);
   const kind = magics.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte))?.kind;
   const options = signal === undefined ? {} : { signal };
   try {

@@ -63,9 +63,8 @@ export function viewArguments(view: FileView, access: 'read' | 'write'): string[
       return ['overlay', '-', '-', mode, String(all.length), ...all, ...mounts];
     }
     case 'directory':
-      return access === 'write'
-        ? ['directory', root.path, mode, ...mounts]
-        : ['overlay', '-', '-', mode, '1', root.path, ...mounts];
+      // No overlay, which may not work here: mount points that are missing are made in the root, as a start does.
+      return ['directory', root.path, mode, ...mounts];
     default:
       return root satisfies never;
   }

@@ -139,6 +139,10 @@ test('an archive that is none, a place that is none, and what may not be written
   expect(await code(files.write(view, '/srv', Readable.from([text]), unpackOptions))).toBe('file.archive-invalid');
   expect(await code(files.write(view, '/etc/hosts', archive(), unpackOptions))).toBe('file.not-a-directory');
   expect(await code(files.write(view, '/none', archive(), unpackOptions))).toBe('file.unknown');
+  for (const long of [`/${'n'.repeat(300)}`, `/${'d/'.repeat(3000)}`]) {
+    expect(await code(files.stat(view, long))).toBe('file.unknown');
+    expect(await code(files.write(view, long, archive(), unpackOptions))).toBe('file.unknown');
+  }
   expect(await code(files.write({ ...view, readonly: true }, '/srv', archive(), unpackOptions))).toBe('file.read-only');
   const binds = [{ source: join(around, 'volume'), destination: '/srv/data', readonly: true }];
   expect(await code(files.write({ ...view, binds }, '/srv/data', archive(), unpackOptions))).toBe('file.read-only');

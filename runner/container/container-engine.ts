@@ -1,39 +1,34 @@
-import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import type { BridgeNetworkRecord, NetworkRequest } from '../network/network-record.ts';
-import { removeTree } from '../os/files.ts';
 import type { ContainerConfig } from './config.ts';
-import { anonymousVolumes, populateVolumes, volumeUsage, volumeWishes } from './container-volumes.ts';
+import { volumeUsage } from './container-volumes.ts';
 import { connectContainer, disconnectContainer } from './connecting.ts';
+import { createContainer } from './creating.ts';
 import { ContainerLogging } from './container-logging.ts';
-import type { ContainerControl, ProbeEvent, ProbeListener } from './control.ts';
-import { endUnhealthy, killContainer, notRunning, removeContainer, stopContainer, type StopOptions } from './ending.ts';
+import type { ContainerControl, ProbeListener } from './control.ts';
+import { killContainer, notRunning, removeContainer, stopContainer, type StopOptions } from './ending.ts';
 import { publishedEndpoints } from './endpoints.ts';
 import type { ContainerRecord, Engine, LogEntry, LogOptions } from './engine.ts';
-import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
-import { HealthMonitor } from './health.ts';
+import type { EngineContext, LiveContainer } from './engine-context.ts';
+import { execInContainer } from './executing.ts';
+import { HealthWatch } from './health-watch.ts';
 import { imageUser } from './image-user.ts';
 import { currentNames } from './join-networks.ts';
 import { namespaceOwners } from './joined-namespaces.ts';
-import { unknownImage } from './launch.ts';
 import { disconnect, settleRun, startContainer, type RunEnd } from './lifecycle.ts';
 import type { EndpointConfig } from './network-config.ts';
 import { OperationQueue } from './operation-queue.ts';
-import { makeContainerDirectories } from './paths.ts';
-import { paused, pauseContainer, unpauseContainer } from './pausing.ts';
+import { pauseContainer, unpauseContainer } from './pausing.ts';
 import { Publisher } from './publisher.ts';
 import { recoverContainer, recoverContainers } from './recovery.ts';
 import { RestartTimers } from './restart-timers.ts';
-import { processEnvironment } from './spec.ts';
 import { toRecord, unknownContainer, type ContainerListener, type StoredContainer } from './state.ts';
 import { updateContainer, type ContainerUpdate } from './updating.ts';
+import { waitForEnd } from './waiting.ts';
 
 const sigkill = 'SIGKILL';
-
-/** As many results of its health check are kept of a container (Docker's number). */
-const keptProbes = 5;
 
 /** When the end of a run could not be recorded. */
 const settleRetryMs = 1000;
@@ -55,7 +50,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   readonly #logging: ContainerLogging;
   readonly #records: Disposable;
   readonly #imageGuard: Disposable;
-  readonly #probeListeners = new Set<ProbeListener>();
+  readonly #health: HealthWatch;
   #disposed = false;
 
   constructor(context: EngineContext, database: DatabaseSync) {
@@ -70,6 +65,11 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
     this.#logging = new ContainerLogging(context, this.#queue);
+    this.#health = new HealthWatch({
+      context,
+      inBackground: (id, operation) => this.#inBackground(id, operation),
+      publish: () => this.#publisher.request(),
+    });
     this.#imageGuard = context.images.guard((imageId) => imageUser(context.store.list(), imageId));
     context.volumes.guard(volumeUsage(context.store));
     this.#records = context.store.onChange((id) => {
@@ -88,7 +88,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     const unfinished = await recoverContainers(this.#context, this.#database, this.#onExit);
     await this.#context.volumes.collect();
     await this.#context.volumes.settle();
-    for (const [id, entry] of this.#context.live) this.#monitor(id, entry);
+    for (const [id, entry] of this.#context.live) this.#health.watch(id, entry);
     for (const record of this.#context.store.list()) {
       this.#logging.follow(record.id);
       this.#timers.update(record.id, record);
@@ -121,38 +121,15 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
         throw error;
       });
       const entry = live.get(id);
-      if (entry !== undefined) this.#monitor(id, entry);
+      if (entry !== undefined) this.#health.watch(id, entry);
       await this.#publisher.request();
       if (rest === 'stop') await this.#stopNow(id, {});
     };
     setTimeout(() => this.#inBackground(id, again), recoverRetryMs).unref();
   }
 
-  async create(config: ContainerConfig): Promise<ContainerRecord> {
-    const { store, images, clock } = this.#context;
-    const image = images.find(config.imageId);
-    if (image === undefined) throw unknownImage(config.image);
-    store.requireFreeName(config.name);
-    const id = randomBytes(32).toString('hex');
-    const hostname = config.hostname === '' ? id.slice(0, 12) : config.hostname;
-    await using volumes = await this.#context.volumes.acquire(id, volumeWishes(config));
-    const paths = pathsOf(this.#context, id);
-    let record: StoredContainer;
-    try {
-      makeContainerDirectories(paths);
-      if (config.mounts.length > 0) {
-        const lower = image.layerDirectories;
-        await populateVolumes(this.#context, config, { kind: 'overlay', lower, upper: paths.upper, work: paths.work });
-      }
-      if (images.find(config.imageId) === undefined) throw unknownImage(config.image); // removed meanwhile
-      record = store.insert(id, { ...config, hostname }, clock());
-    } catch (error) {
-      await removeTree(paths.directory);
-      throw error;
-    }
-    const ownVolumes = config.autoRemove === true ? anonymousVolumes(config) : [];
-    volumes.keep((name) => ownVolumes.includes(name));
-    return toRecord(record);
+  create(config: ContainerConfig): Promise<ContainerRecord> {
+    return createContainer(this.#context, config);
   }
 
   start(id: string): Promise<void> {
@@ -181,50 +158,16 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     });
   }
 
-  async wait(id: string, options: { signal?: AbortSignal } = {}): Promise<number> {
-    const { store } = this.#context;
-    const { signal } = options;
-    const ended = (record: ContainerRecord): boolean => record.state !== 'running' && record.state !== 'starting';
-    let last: ContainerRecord = store.require(id);
-    if (ended(last)) return last.exitCode ?? 0;
-    signal?.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const abort = (): void => reject(signal?.reason as Error);
-    using _ = store.onChange((changed, record) => {
-      if (changed !== id) return;
-      last = record ?? last;
-      if (record === undefined || (ended(record) && record.state !== 'removing')) resolve(last.exitCode ?? 0);
-    });
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      return await promise;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+  wait(id: string, options: { signal?: AbortSignal } = {}): Promise<number> {
+    return waitForEnd(this.#context.store, id, options);
   }
 
   logs(id: string, options: LogOptions): AsyncIterable<LogEntry> {
     return this.#logging.read(id, options);
   }
 
-  // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
-  async exec(id: string, request: ExecRequest): Promise<ExecSession> {
-    const record = this.#context.store.require(id);
-    const entry = this.#context.live.get(id);
-    if (entry === undefined) throw notRunning(record);
-    if (record.paused) throw paused(record);
-    const { config } = record;
-    return entry.shim.exec({
-      ...request,
-      env: processEnvironment({
-        hostname: config.hostname,
-        terminal: request.terminal,
-        environment: [...config.environment, ...request.env],
-      }),
-      cwd: request.cwd || config.workingDirectory || '/',
-      user: request.user || config.user,
-      additionalGroups: config.additionalGroups,
-    });
+  exec(id: string, request: ExecRequest): Promise<ExecSession> {
+    return execInContainer(this.#context, id, request);
   }
 
   // oxlint-disable-next-line typescript/require-await -- async, so that a failure is a rejection
@@ -273,8 +216,8 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
     });
   }
 
-  pause(id: string): Promise<void> {
-    return this.#whilePausing(id, () => pauseContainer(this.#context, id));
+  pause(id: string, { momentary = false }: { momentary?: boolean } = {}): Promise<void> {
+    return this.#whilePausing(id, () => pauseContainer(this.#context, id, momentary));
   }
 
   unpause(id: string): Promise<void> {
@@ -289,7 +232,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
         await operation();
       } finally {
         const entry = this.#context.live.get(id);
-        if (entry !== undefined) this.#monitor(id, entry);
+        if (entry !== undefined) this.#health.watch(id, entry);
       }
     });
   }
@@ -320,8 +263,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   }
 
   onProbe(listener: ProbeListener): Disposable {
-    this.#probeListeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#probeListeners.delete(listener) };
+    return this.#health.onProbe(listener);
   }
 
   /** Waits for operations under way and lets go of the containers, which run on. */
@@ -339,7 +281,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
   async #startNow(id: string, cause: 'asked' | 'policy'): Promise<void> {
     try {
       const entry = await startContainer(this.#context, id, cause, this.#onExit);
-      if (entry !== undefined) this.#monitor(id, entry);
+      if (entry !== undefined) this.#health.watch(id, entry);
       this.#logging.follow(id);
     } finally {
       await this.#publisher.request();
@@ -385,49 +327,6 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       await this.#publisher.request();
     });
   };
-
-  #monitor(id: string, entry: LiveContainer): void {
-    const record: StoredContainer = this.#context.store.require(id);
-    const check = record.config.healthcheck;
-    if (check === undefined || entry.health !== undefined || this.#context.live.get(id) !== entry) return;
-    if (record.paused) return;
-    entry.health = new HealthMonitor({
-      check,
-      exec: (request) => this.#probe(id, request),
-      startedAtMs: record.startedAtMs ?? this.#context.clock(),
-      clock: this.#context.clock,
-      initial: record.health === 'none' ? 'starting' : record.health,
-      onProbe: (probe, { status, failures }, changed) => {
-        if (this.#context.live.get(id) !== entry) return;
-        const last = [...(this.#context.store.require(id).probes?.last ?? []), probe].slice(-keptProbes);
-        this.#context.store.update(id, { probes: { failures, last } });
-        if (!changed) return;
-        const { output } = probe;
-        this.#inBackground(id, async () => {
-          if (this.#context.live.get(id) !== entry) return;
-          this.#context.store.update(id, { health: status });
-          await this.#publisher.request();
-          const { config, desired } = this.#context.store.require(id);
-          const replaced = config.task !== undefined && config.restart.kind !== 'no' && desired === 'running';
-          if (status === 'unhealthy' && replaced) await endUnhealthy(this.#context, id, entry, output.trim());
-        });
-      },
-    });
-  }
-
-  /** An exec that is told of, as dockerd does. */
-  async #probe(id: string, request: ExecRequest): Promise<ExecSession> {
-    const probe = { execId: randomBytes(32).toString('hex'), command: request.args };
-    const tell = (event: ProbeEvent): void => {
-      for (const listener of this.#probeListeners) listener(id, event);
-    };
-    tell({ ...probe, kind: 'created' });
-    const session = await this.exec(id, request);
-    tell({ ...probe, kind: 'started' });
-    const ended = (exitCode: number): void => tell({ ...probe, kind: 'ended', exitCode });
-    session.exit.then(ended, () => ended(137)); // with its container
-    return session;
-  }
 
   /** An operation that nobody waits for: its failure is in the record where it concerns one, and in the log. */
   #inBackground(id: string, operation: () => Promise<void>): void {

@@ -1,5 +1,5 @@
 import { mkdir, readFile, readdir, realpath, stat } from 'node:fs/promises';
-import { BerthError, errorText } from '#shared/errors.ts';
+import { BerthError, errorText, isBerthError } from '#shared/errors.ts';
 import type { RuntimeMount } from '#shared/oci/runtime-spec.ts';
 import type { RootFilesystem } from '../storage/root-filesystem.ts';
 import { mountOf, parseMountTable } from '../volume/mount-table.ts';
@@ -36,21 +36,37 @@ export function volumeUsage(store: ContainerStore): VolumeUsage {
   };
 }
 
-/** Gives the volumes that are empty what the image has at their place, as Docker does when it creates the container. */
+/**
+ * Gives the volumes that are empty what the image has at their place, as Docker does when it creates the container.
+ *
+ * @throws BerthError `mount.over-file` where the image has a file
+ */
 export async function populateVolumes(
   { volumes, files }: Pick<EngineContext, 'volumes' | 'files'>,
   config: Pick<ContainerConfig, 'mounts'>,
   root: RootFilesystem,
 ): Promise<void> {
-  for (const { name, copy, subpath, destination } of volumesOf(config)) {
+  for (const { name, copy, subpath, destination, anonymous } of volumesOf(config)) {
     if (!copy || subpath !== '') continue;
     await volumes.mount(name);
     const path = volumes.pathOf(name);
     await volumes.exclusively(name, async () => {
       if ((await readdir(path)).length > 0) return;
-      await files.copyOut({ kind: 'root', root, binds: [] }, destination, path);
+      await files.copyOut({ kind: 'root', root, binds: [] }, destination, path).catch((cause: unknown) => {
+        throw isBerthError(cause) && cause.code === 'file.not-a-directory'
+          ? overFile(destination, anonymous, cause)
+          : cause;
+      });
     });
   }
+}
+
+/** dockerd's texts, with the path in the container. */
+function overFile(destination: string, anonymous: boolean, cause: Error): BerthError {
+  const text = anonymous
+    ? `cannot mount volume over existing file, file exists ${destination}`
+    : `source ${destination} is not directory`;
+  return new BerthError('internal', 'mount.over-file', text, { cause });
 }
 
 /**

@@ -38,9 +38,10 @@ export interface ContainerControl {
   /**
    * Lets its processes stand still, its health checks too.
    *
+   * @param options.momentary it goes on when this runner has ended without unpausing it; default: it stays paused
    * @throws BerthError `container.not-running`, `container.paused`, `cgroup.not-frozen`
    */
-  pause(id: string): Promise<void>;
+  pause(id: string, options?: { momentary?: boolean }): Promise<void>;
   /** @throws BerthError `container.not-paused` */
   unpause(id: string): Promise<void>;
   /**

@@ -9,13 +9,14 @@ import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import { hostArchitecture } from '../os/facts.ts';
 import { thermalThrottlePath } from '../security/paths.ts';
+import type { StorageDriver } from '../storage/storage-driver.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
 import type { Clock, EngineLog, NameSink } from './engine-context.ts';
-import type { IsolationDefaults } from './isolation.ts';
+import type { IsolationDefaults } from './isolation-defaults.ts';
 import { ContainerStore } from './state.ts';
 
 export interface EngineOptions {
@@ -26,6 +27,7 @@ export interface EngineOptions {
   readonly resolver?: NameSink;
   readonly launcher: Launcher;
   readonly volumes: Volumes;
+  readonly storage: StorageDriver;
   readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory; made when it is not there. */
   readonly directory: string;

@@ -96,9 +96,19 @@ export async function removeContainer(
   await removeParents(context, record);
   await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
-  await removeTree(pathsOf(context, id).directory);
+  await removeContainerDirectory(context, id);
   await volumes.removeBound(id);
   store.delete(id);
+}
+
+/** A container's files, its root first. */
+export async function removeContainerDirectory(
+  context: Pick<EngineContext, 'storage' | 'directory'>,
+  id: string,
+): Promise<void> {
+  const { directory } = pathsOf(context, id);
+  await context.storage.remove(directory);
+  await removeTree(directory);
 }
 
 /** The cgroups between the runner's subtree and this container's go with the last container that names them. */

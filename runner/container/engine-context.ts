@@ -6,9 +6,10 @@ import type { NetworkNames } from '../network/name-table.ts';
 import type { Network } from '../network/network.ts';
 import type { CgroupTree } from '../os/cgroup.ts';
 import type { Architecture } from '../security/seccomp-rules.ts';
+import type { StorageDriver } from '../storage/storage-driver.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
-import type { IsolationDefaults } from './isolation.ts';
+import type { IsolationDefaults } from './isolation-defaults.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
 import type { ContainerStore } from './state.ts';
@@ -40,6 +41,7 @@ export interface EngineContext {
   readonly resolver?: NameSink;
   readonly launcher: Launcher;
   readonly volumes: Volumes;
+  readonly storage: StorageDriver;
   readonly files: Pick<ContainerFiles, 'copyOut'>;
   /** The data root's `containers` directory. */
   readonly directory: string;
@@ -56,7 +58,7 @@ export interface EngineContext {
   readonly attachments: Attachments;
 }
 
-export function pathsOf(context: EngineContext, id: string): ContainerPaths {
+export function pathsOf(context: Pick<EngineContext, 'directory'>, id: string): ContainerPaths {
   return containerPaths(context.directory, id);
 }
 

@@ -1,23 +1,10 @@
 import { BerthError } from '#shared/errors.ts';
 import { devicesAt, hostDevices } from '../os/devices.ts';
-import type { SecurityFacts } from '../os/security-facts.ts';
-import type { IdMappings } from '../os/subordinate-ids.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
 import { modeContainer, type IsolationConfig } from './isolation-config.ts';
+import type { IsolationDefaults } from './isolation-defaults.ts';
 import { hasOwnProcesses, type IsolationContext } from './isolation-spec.ts';
 import type { StoredContainer } from './state.ts';
-
-/** What the runner does for containers that say nothing of it, and with what. */
-export interface IsolationDefaults {
-  readonly facts: SecurityFacts;
-  /** The ids of containers with a user namespace of their own. */
-  readonly idMappings: IdMappings;
-  /** Whether that is every container. */
-  readonly remapsAll: boolean;
-  readonly initPath: string;
-  /** Whether every container runs under an init. */
-  readonly init: boolean;
-}
 
 /** Whether a container has a user namespace of its own. */
 export function isRemapped(config: IsolationConfig, defaults: Pick<IsolationDefaults, 'remapsAll'>): boolean {

@@ -95,7 +95,13 @@ export async function adoptNetworks(context: EngineContext, record: StoredContai
   const links = await leaseAll(context, id, config.endpoints);
   const leading = gatewayLink(config.endpoints, links);
   for (const link of links) {
-    if (!(await network.hasLink(link.hostName))) await launcher.connectLink(pid, launchLink(link, link === leading));
+    if (await network.hasLink(link.hostName)) continue;
+    try {
+      await launcher.connectLink(pid, launchLink(link, link === leading));
+    } catch (error) {
+      if (!isBerthError(error) || error.code !== 'link.no-process') throw error;
+      break; // its shim is about to tell of its end
+    }
   }
   const reserved = network.reserved(id);
   // A database of before ports were remembered: all of them were fixed then.

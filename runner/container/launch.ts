@@ -12,6 +12,7 @@ import { logPolicy } from './log-policy.ts';
 import { makeContainerDirectories } from './paths.ts';
 import { discardedLimits } from './resource-spec.ts';
 import { mountSharedMemory } from './shared-memory.ts';
+import { runtimeProgram } from './runtimes.ts';
 import { runtimeSpec } from './spec.ts';
 import type { StoredContainer } from './state.ts';
 
@@ -26,6 +27,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   const paths = pathsOf(context, id);
   const image = context.images.find(config.imageId);
   if (image === undefined) throw unknownImage(config.image);
+  const runtime = runtimeProgram(context.isolation.runtimes, config.runtime);
   using joined = joinedNamespaces(context, config);
   const isolation = isolationContext(context, record, joined);
   for (const limit of discardedLimits(config, context.cgroup.controllers)) {
@@ -35,6 +37,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
     );
   }
   makeContainerDirectories(paths);
+  const root = await context.storage.prepare(paths.directory, image.layerDirectories);
   removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
@@ -44,6 +47,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   // Awaited here: what is joined is held until then.
   return await context.launcher.launch({
     containerId: id,
+    ...(runtime === undefined ? {} : { runtime }),
     spec: runtimeSpec(
       { ...config, environment: [...environment, ...config.environment] },
       {
@@ -60,7 +64,7 @@ export async function launchContainer(context: EngineContext, record: StoredCont
         isolation,
       },
     ),
-    root: { kind: 'overlay', lower: image.layerDirectories, upper: paths.upper, work: paths.work },
+    root,
     user: config.user,
     additionalGroups: config.additionalGroups,
     links,

@@ -1,13 +1,9 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where a container's files are; all beneath `directory`. */
 export interface ContainerPaths {
   readonly directory: string;
-  /** What the container wrote over its image. */
-  readonly upper: string;
-  /** overlayfs' own. */
-  readonly work: string;
   readonly hostname: string;
   readonly hosts: string;
   readonly resolvConf: string;
@@ -22,8 +18,6 @@ export function containerPaths(root: string, id: string): ContainerPaths {
   const directory = join(root, id);
   return {
     directory,
-    upper: join(directory, 'upper'),
-    work: join(directory, 'work'),
     hostname: join(directory, 'hostname'),
     hosts: join(directory, 'hosts'),
     resolvConf: join(directory, 'resolv.conf'),
@@ -33,12 +27,9 @@ export function containerPaths(root: string, id: string): ContainerPaths {
 }
 
 /**
- * Makes a container's directories, or what is missing of them. Synchronous, as is all that touches a container's few
+ * Makes a container's directories but for its root, or what is missing of them. Synchronous, as is all that touches a container's few
  * small files at its start: each call takes microseconds, its way through the thread pool many times that.
  */
 export function makeContainerDirectories(paths: ContainerPaths): void {
-  for (const path of [paths.directory, paths.state, paths.work]) mkdirSync(path, { recursive: true, mode: 0o700 });
-  mkdirSync(paths.upper, { recursive: true });
-  // The upper directory's mode is that of the container's root, which every user must be able to pass.
-  chmodSync(paths.upper, 0o755);
+  for (const path of [paths.directory, paths.state]) mkdirSync(path, { recursive: true, mode: 0o700 });
 }

@@ -3,16 +3,17 @@ import { isErrno } from '../os/files.ts';
 import { freezeCgroup } from '../os/freezer.ts';
 import { notRunning } from './ending.ts';
 import { cgroupDirectory, type EngineContext } from './engine-context.ts';
+import { markPause } from './momentary-pause.ts';
 import type { StoredContainer } from './state.ts';
 import { thaw } from './thaw.ts';
 
 /*
  * A container is paused when its cgroup is frozen: the kernel's word is the truth, which a runner that comes back reads
- * again, and the record only repeats it.
+ * again, and the record only repeats it. Only what was paused for a moment (momentary-pause.ts) goes on then.
  */
 
 /** @throws BerthError `container.not-running`, `container.paused`, `cgroup.not-frozen` */
-export async function pauseContainer(context: EngineContext, id: string): Promise<void> {
+export async function pauseContainer(context: EngineContext, id: string, momentary: boolean): Promise<void> {
   const record = context.store.require(id);
   const entry = context.live.get(id);
   if (entry === undefined) throw notRunning(record);
@@ -20,6 +21,7 @@ export async function pauseContainer(context: EngineContext, id: string): Promis
   // A check under way would only time out; a new monitor begins when it goes on.
   entry.health?.[Symbol.dispose]();
   entry.health = undefined;
+  await markPause(context, id, momentary);
   await freezeCgroup(cgroupDirectory(context, id)).catch((error: unknown) => {
     throw isErrno(error, 'ENOENT', 'ENODEV') ? notRunning(record) : error; // it has ended just now
   });
@@ -33,6 +35,7 @@ export async function unpauseContainer(context: EngineContext, id: string): Prom
     throw new BerthError('conflict', 'container.not-paused', `The container "${record.config.name}" is not paused`);
   }
   await thaw(context, id);
+  await markPause(context, id, false);
 }
 
 export function paused({ config }: StoredContainer, why = 'is paused'): BerthError {

@@ -4,12 +4,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import { errorText } from '#shared/errors.ts';
 import { containerCgroups, removeCgroup } from '../os/cgroup.ts';
 import { currentBootId, hostWasRestarted, rememberBoot } from '../os/host-boot.ts';
-import { removeTree } from '../os/files.ts';
-import { isFrozen } from '../os/freezer.ts';
-import { removeContainer } from './ending.ts';
+import { isFrozen, thawCgroup } from '../os/freezer.ts';
+import { removeContainer, removeContainerDirectory } from './ending.ts';
 import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
+import { isMomentary } from './momentary-pause.ts';
 import { returnsWithRunner } from './restart.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import type { StoredContainer } from './state.ts';
@@ -108,9 +108,17 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
   }
   await adoptNetworks(context, record, shim.pid);
   recordRunning(context, record, shim, record.startedAtMs ?? context.clock(), watcher);
-  if (isFrozen(cgroupDirectory(context, record.id))) context.store.update(record.id, { paused: true });
+  await takePause(context, record.id);
   await enforceLimits(context, record.id).catch((error: unknown) => context.log('warn', errorText(error)));
   return record.desired === 'stopped' ? 'stop' : 'nothing';
+}
+
+/** One that was paused stays so, but for one whose pause was to end with a commit that ended with its runner. */
+async function takePause(context: EngineContext, id: string): Promise<void> {
+  const cgroup = cgroupDirectory(context, id);
+  if (!isFrozen(cgroup)) return;
+  if (isMomentary(context, id)) await thawCgroup(cgroup);
+  else context.store.update(id, { paused: true });
 }
 
 /** A container that should not run: whatever a crash left of its last run goes. */
@@ -149,5 +157,5 @@ async function removeStray(context: EngineContext, id: string): Promise<void> {
   const cgroup = (await containerCgroups(join(mountPoint, path))).get(id);
   if (cgroup !== undefined) await removeCgroup(cgroup);
   await context.network.release(id);
-  await removeTree(pathsOf(context, id).directory);
+  await removeContainerDirectory(context, id);
 }

@@ -18,6 +18,9 @@ export interface ApiRequest {
 /** Longest JSON body that is read (dockerd: 8 MB for a creation). */
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
+/** Deepest nesting of a JSON body, as dockerd (its parser's limit). */
+const MAX_JSON_DEPTH = 10_000;
+
 /** A path parameter that the route has. */
 export function parameter(request: ApiRequest, name: string): string {
   return request.parameters[name] ?? '';
@@ -57,6 +60,10 @@ export function atLeast(request: ApiRequest, version: string): boolean {
  */
 export async function jsonBody<T>(request: ApiRequest, schema: z.ZodType<T>): Promise<T> {
   const text = await readText(request.body);
+  if (isDeeperThan(text, MAX_JSON_DEPTH)) {
+    const why = `invalid JSON: the body is nested deeper than ${MAX_JSON_DEPTH} levels`;
+    throw new BerthError('invalid', 'docker.json-invalid', why);
+  }
   let value: unknown;
   try {
     value = text.trim() === '' ? {} : JSON.parse(text);
@@ -68,6 +75,23 @@ export async function jsonBody<T>(request: ApiRequest, schema: z.ZodType<T>): Pr
   const [issue] = parsed.error.issues;
   const where = issue?.path.join('.') ?? '';
   throw new BerthError('invalid', 'docker.json-invalid', `invalid JSON: ${where}: ${issue?.message ?? 'wrong'}`);
+}
+
+/** Counts brackets outside of texts; what is no JSON at all is the parser's to find. */
+function isDeeperThan(text: string, limit: number): boolean {
+  if (text.length <= limit) return false;
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '"') inText = !inText;
+    else if (inText && character === '\\') at += 1;
+    else if (inText) continue;
+    else if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    if (depth > limit) return true;
+  }
+  return false;
 }
 
 async function readText(body: Readable): Promise<string> {

@@ -72,20 +72,6 @@ export async function readArchive(context: DockerApiContext, request: ApiRequest
   };
 }
 
-/** How long the rest of a refused archive is read, for its sender to come to read why. */
-const DISCARD_MS = 1000;
-
-/** A connection that is closed while its client still sends is an error to it, whatever was answered. */
-async function discarded(body: ApiRequest['body']): Promise<void> {
-  if (body.readableEnded || body.destroyed) return;
-  body.resume();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, DISCARD_MS);
-  body.once('end', resolve).once('close', resolve);
-  await promise;
-  clearTimeout(timer);
-}
-
 /** PUT /containers/{id}/archive: a tar is unpacked in a directory of the container. */
 export async function writeArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { record, path } = found(context, request);
@@ -101,7 +87,6 @@ export async function writeArchive(context: DockerApiContext, request: ApiReques
   } finally {
     request.body.unpipe(archive);
     archive.destroy();
-    await discarded(request.body);
   }
   context.events.tell(containerEvent(record, 'extract-to-dir'));
   return { kind: 'empty', status: 200 };

@@ -1,8 +1,7 @@
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { containerPaths } from '../container/paths.ts';
 import { json, type Answer } from './answer.ts';
 import { parameter, type ApiRequest } from './api-request.ts';
-import { placeOf } from './container-view.ts';
+import { layersOf } from './container-view.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireContainer } from './docker-errors.ts';
 
@@ -12,9 +11,6 @@ interface Change {
   readonly Path: string;
   readonly Kind: (typeof kinds)[keyof typeof kinds];
 }
-
-/** Longest list that is told. */
-const MAX_CHANGES = 200_000;
 
 /** What a start makes where an image lacks it; dockerd has it in a layer of its own. */
 export const madeByStart: ReadonlySet<string> = new Set([
@@ -28,34 +24,15 @@ export const madeByStart: ReadonlySet<string> = new Set([
   '/.dockerenv',
 ]);
 
-/** GET /containers/{id}/changes: the upper directory against the image's layers. */
+/** GET /containers/{id}/changes: what the container has changed upon its image's layers. */
 export async function containerChanges(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const record = requireContainer(context, parameter(request, 'id'));
-  const { upper, layers } = placeOf(context, record);
-  const changes: Change[] = [];
-  const waiting = [''];
-  for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
-    for (const entry of await readdir(join(upper, directory), { withFileTypes: true }).catch(() => [])) {
-      const path = `${directory}/${entry.name}`;
-      if (madeByStart.has(path)) continue;
-      const status = await lstat(join(upper, path)).catch(() => undefined);
-      if (status === undefined || changes.length >= MAX_CHANGES) continue;
-      const deleted = status.isCharacterDevice() && status.rdev === 0;
-      if (deleted) changes.push({ Path: path, Kind: kinds.deleted });
-      else changes.push({ Path: path, Kind: (await isBelow(layers, path)) ? kinds.modified : kinds.added });
-      if (entry.isDirectory()) waiting.push(path);
-    }
-  }
-  const sorted = changes.toSorted((a, b) => (a.Path < b.Path ? -1 : 1));
-  return json(sorted.length === 0 ? null : withoutBareParents(sorted));
-}
-
-async function isBelow(layers: readonly string[], path: string): Promise<boolean> {
-  for (const layer of layers.toReversed()) {
-    const status = await lstat(join(layer, path)).catch(() => undefined);
-    if (status !== undefined) return !(status.isCharacterDevice() && status.rdev === 0);
-  }
-  return false;
+  const { directory } = containerPaths(context.containersDirectory, record.id);
+  const found = await context.storage.changes(directory, layersOf(context, record));
+  const changes = found
+    .filter(({ path }) => !madeByStart.has(path))
+    .map(({ path, kind }): Change => ({ Path: path, Kind: kinds[kind] }));
+  return json(changes.length === 0 ? null : withoutBareParents(changes));
 }
 
 /** A directory that is there only for the files that a start makes is no change. */

@@ -10,6 +10,7 @@ import { json, type Answer } from './answer.ts';
 import { flag, jsonBody, option, type ApiRequest } from './api-request.ts';
 import { madeByStart } from './container-changes.ts';
 import { watchContainer } from './container-files-view.ts';
+import { layersOf } from './container-view.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireContainer } from './docker-errors.ts';
 import { containerEvent } from './translate/event-message.ts';
@@ -64,7 +65,7 @@ async function whilePaused<T>(context: DockerApiContext, id: string, work: () =>
   const { engine } = context;
   const record = engine.find(id);
   if (record?.state !== 'running' || record.paused) return work();
-  await engine.pause(id);
+  await engine.pause(id, { momentary: true });
   try {
     return await work();
   } finally {
@@ -86,9 +87,9 @@ async function committed(
   record: ContainerRecord,
   config: RunConfig,
 ): Promise<{ readonly id: string }> {
-  const { upper } = containerPaths(context.containersDirectory, record.id);
+  const { directory } = containerPaths(context.containersDirectory, record.id);
   using watch = watchContainer(context, record.id, { signal: request.signal, untilStart: false });
-  const layer = await context.files.readChanges(upper, {
+  const layer = await context.storage.readChanges(directory, layersOf(context, record), {
     skipped: [...madeByStart].map((path) => path.slice(1)),
     signal: watch.signal,
   });

@@ -10,9 +10,9 @@ import { mountedBinds } from './wanted-mounts.ts';
 
 /** A container's root alone, whether it runs or not. */
 export function rootOf(context: DockerApiContext, record: ContainerRecord): RootFilesystem {
-  const { upper, work } = containerPaths(context.containersDirectory, record.id);
+  const { directory } = containerPaths(context.containersDirectory, record.id);
   const image = requireImage(context, record.config.imageId);
-  return { kind: 'overlay', lower: image.layerDirectories, upper, work };
+  return context.storage.root(directory, image.layerDirectories);
 }
 
 /** A container's files as its processes see them, or will. */

@@ -3,8 +3,12 @@ import type { ContainerRecord } from '../container/engine.ts';
 import { containerPaths } from '../container/paths.ts';
 import type { DockerApiContext } from './context.ts';
 import type { ContainerPlace } from './translate/container-document.ts';
-import type { ContainerSize } from './translate/container-summary.ts';
-import { treeBytes } from './tree-bytes.ts';
+import type { ContainerSize } from './translate/container-size.ts';
+
+/** Of its image, lowest first. */
+export function layersOf(context: DockerApiContext, record: ContainerRecord): readonly string[] {
+  return context.images.find(record.config.imageId)?.layerDirectories ?? [];
+}
 
 /** Where a container's files are. */
 export function placeOf(context: DockerApiContext, record: ContainerRecord): ContainerPlace {
@@ -14,15 +18,16 @@ export function placeOf(context: DockerApiContext, record: ContainerRecord): Con
     hostnamePath: paths.hostname,
     hostsPath: paths.hosts,
     resolvConfPath: paths.resolvConf,
-    upper: paths.upper,
-    work: paths.work,
+    storage: {
+      driver: context.storage.name,
+      data: context.storage.graphData(paths.directory, layersOf(context, record)),
+    },
     volumePath: (name) => context.volumes.pathOf(name),
-    layers: context.images.find(record.config.imageId)?.layerDirectories ?? [],
   };
 }
 
 export async function sizeOf(context: DockerApiContext, record: ContainerRecord): Promise<ContainerSize> {
-  const { upper } = containerPaths(context.containersDirectory, record.id);
-  const writtenBytes = await treeBytes(upper);
+  const { directory } = containerPaths(context.containersDirectory, record.id);
+  const writtenBytes = await context.storage.writtenBytes(directory, layersOf(context, record));
   return { writtenBytes, rootBytes: writtenBytes + (context.images.find(record.config.imageId)?.sizeBytes ?? 0) };
 }

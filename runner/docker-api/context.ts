@@ -4,6 +4,7 @@ import type { ContainerControl } from '../container/control.ts';
 import type { Engine } from '../container/engine.ts';
 import type { ImageCatalog } from '../image/catalog.ts';
 import type { ImageStore } from '../image/store.ts';
+import type { StorageDriver } from '../storage/storage-driver.ts';
 import type { VolumeControl } from '../volume/volumes.ts';
 import type { EventLog } from './event-log.ts';
 import type { ExecRegistry } from './exec-registry.ts';
@@ -20,6 +21,7 @@ export interface DockerApiHost {
   readonly images: ImageStore & ImageCatalog;
   readonly network: NetworkView;
   readonly volumes: VolumeControl;
+  readonly storage: StorageDriver;
   readonly files: ContainerFiles;
   /** The data root's `containers` directory. */
   readonly containersDirectory: string;

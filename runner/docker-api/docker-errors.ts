@@ -1,7 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import { familiarReference, parseReference } from '#shared/oci/reference.ts';
 import type { ContainerRecord } from '../container/engine.ts';
-import { unknownNetwork } from '../network/bridge-network.ts';
+import { unknownNetwork } from '../network/host-networks.ts';
 import type { NetworkRecord } from '../network/network-record.ts';
 import type { DockerApiContext } from './context.ts';
 import type { ImageRecord } from '../image/store.ts';

@@ -18,6 +18,7 @@ const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: num
   'launch.command-not-executable': notStarted,
   'sysctl.refused': (error) => ({ status: 500, message: `${createFailed}: ${error.message}: unknown` }),
   'launch.user-unknown': (error) => ({ status: 400, message: unknownUser(error) }),
+  'launch.failed': notLaunched,
   'mount.guarded': (error) => ({ message: `${startFailed}: ${error.message}: unknown` }),
   'log.options': (error) => ({ message: `failed to create task for container: ${error.message}` }),
   'container.no-command': () => ({ message: 'no command specified' }),
@@ -27,6 +28,16 @@ const textsOfCode: Readonly<Record<string, (error: BerthError) => { status?: num
 
 function notStarted(error: BerthError): { status: number; message: string } {
   return { status: 400, message: `${startFailed}: ${commandText(error)}: unknown` };
+}
+
+/** A directory over a file, or the other way round, has a text of its own that people look for; the rest is ours. */
+function notLaunched(error: BerthError): { status: number; message: string } {
+  const [, destination] = /: (?:open mount point|bind on) (\/.*): ENOTDIR:/s.exec(error.message) ?? [];
+  if (destination === undefined) return { status: 500, message: error.message };
+  const why =
+    'Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type';
+  const what = `error during container init: error mounting to rootfs at "${destination}": not a directory`;
+  return { status: 400, message: `${startFailed}: ${what}: unknown: ${why}` };
 }
 
 function unknownUser(error: BerthError): string {

@@ -21,7 +21,7 @@ export function listImages(context: DockerApiContext, request: ApiRequest): Answ
 /** GET /images/{name}/json */
 export function inspectImage(context: DockerApiContext, request: ApiRequest): Answer {
   const image = requireImage(context, parameter(request, 'name'));
-  const document = imageDocument(image, detailOf(context, image).configText);
+  const document = imageDocument(image, detailOf(context, image).configText, context.storage);
   // Gone since 1.45; docker-compose 1.29 asks for it when it makes a container anew.
   const older = atLeast(request, '1.45') ? {} : { Container: '', ContainerConfig: document['Config'] };
   return json({ ...document, ...older });

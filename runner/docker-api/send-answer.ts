@@ -5,13 +5,13 @@ import { commonHeaders } from './common-headers.ts';
 import { errorText } from '#shared/errors.ts';
 import { Output } from './output.ts';
 
-/** How much of a body that nobody wants is read and thrown away, so that its sender comes to read the answer. */
-const MAX_DISCARDED_BYTES = 1024 * 1024;
+/** How long the rest of a body that nobody wants is read and thrown away, so that its sender comes to read the answer. */
+const DISCARD_MS = 1000;
 
 /** Sends an answer over HTTP. Never rejects: a client that has gone is none. */
 export async function sendAnswer(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.on('error', () => {}); // close follows
-  if (answer.kind !== 'stream' && answer.kind !== 'hijack') discard(request, response);
+  if (answer.kind !== 'stream' && answer.kind !== 'hijack') await discard(request, response);
   switch (answer.kind) {
     case 'json':
       return whole(response, answer.status ?? 200, 'application/json', `${JSON.stringify(answer.body)}\n`);
@@ -71,17 +71,18 @@ async function stream(
   }
 }
 
-/** What was not read of a body must not be taken for the next request; what is too long cuts the connection. */
-function discard(request: IncomingMessage, response: ServerResponse): void {
-  if (request.complete) {
-    request.resume();
-    return;
-  }
-  response.setHeader('Connection', 'close');
-  let size = 0;
-  request.on('data', (chunk: Buffer) => {
-    size += chunk.byteLength;
-    if (size > MAX_DISCARDED_BYTES) request.destroy();
-  });
+/**
+ * What was not read of a body must not be taken for the next request, and a connection that is closed while its client
+ * still sends is an error to it, whatever was answered. What takes too long cuts the connection.
+ */
+async function discard(request: IncomingMessage, response: ServerResponse): Promise<void> {
   request.on('error', () => {});
+  request.resume();
+  if (request.complete || request.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, DISCARD_MS);
+  request.once('end', resolve).once('close', resolve);
+  await promise;
+  clearTimeout(timer);
+  if (!request.complete) response.setHeader('Connection', 'close');
 }

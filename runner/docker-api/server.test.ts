@@ -8,6 +8,8 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createContainerFiles } from '../archive/local-container-files.ts';
+import { builtInRuntimes } from '../container/runtimes.ts';
+import { vfsDriver } from '../storage/vfs.ts';
 import { serveDockerApi } from './server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 import type { DockerApiHost } from './context.ts';
@@ -30,12 +32,14 @@ const view: HostView = {
   dataRoot: '/var/lib/berth',
   containers: [],
   imageCount: 3,
-  isolation: { apparmorProfiles: undefined, remapsAll: false },
+  isolation: { apparmorProfiles: undefined, remapsAll: false, runtimes: builtInRuntimes },
+  storage: { driver: vfsDriver({ binary: 'berth-files', unpackBinary: 'berth-unpack' }), warnings: ['WARNING: vfs'] },
   now: 0,
 };
 
 const host: DockerApiHost = {
   view: () => view,
+  storage: view.storage.driver as DockerApiHost['storage'],
   engine: {
     ...engineWithout(),
     attach: () => Promise.reject(new Error('no container')),
@@ -78,7 +82,13 @@ const host: DockerApiHost = {
   files: createContainerFiles('/nonexistent'),
   containersDirectory: '/nonexistent',
   cgroupDirectory: '/nonexistent',
-  isolation: { capabilities: [], apparmorProfiles: undefined, remapsAll: false, containerId: () => undefined },
+  isolation: {
+    capabilities: [],
+    apparmorProfiles: undefined,
+    remapsAll: false,
+    runtimes: builtInRuntimes,
+    containerId: () => undefined,
+  },
   clock: () => 0,
 };
 
@@ -164,6 +174,22 @@ test('a body where none belongs is thrown away, not taken for the next request; 
   expect(JSON.parse(large.text)).toEqual({ message: "the request's body is over the limit of 8388608 bytes" });
   await call('GET', '/version', Buffer.alloc(20_000_000)).catch(() => {}); // answered or cut off, whichever is first
   expect((await call('GET', '/version')).status).toBe(200);
+});
+
+test('a body that is refused unread is read to its end first, so that its sender comes to the answer', async () => {
+  await serve();
+  const refused = await call('POST', '/images/create?fromSrc=-&changes=RUN+make', Buffer.alloc(30_000_000));
+  expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('RUN is not a valid change') });
+});
+
+test('a body that is nested deeper than a parser should follow is refused, brackets in its texts are not counted', async () => {
+  await serve();
+  const deep = `{"Name":"x","Labels":${'['.repeat(10_001)}${']'.repeat(10_001)}}`;
+  const refused = await call('POST', '/volumes/create', deep);
+  expect(refused.status).toBe(400);
+  expect(JSON.parse(refused.text)).toEqual({ message: 'invalid JSON: the body is nested deeper than 10000 levels' });
+  const flat = await call('POST', '/volumes/create', `{"Name":7,"Label":"\\"${'['.repeat(20_000)}"}`);
+  expect(JSON.parse(flat.text)).toEqual({ message: expect.stringContaining('invalid JSON: Name:') });
 });
 
 test('garbage closes its own connection only', async () => {

@@ -45,6 +45,12 @@ export async function listenOnUnixSocket(server: Server, path: string): Promise<
   if (group !== undefined && process.geteuid?.() === 0) await chown(path, 0, group);
 }
 
+/** Removes a socket at which nobody answers any more; anything else stays. */
+export async function removeDeadSocket(path: string): Promise<void> {
+  const existing = await lstat(path).catch(() => undefined);
+  if (existing?.isSocket() === true && !(await answers(path))) await unlink(path);
+}
+
 /** Of /etc/group; undefined when it has no such group. */
 async function groupId(name: string): Promise<number | undefined> {
   const text = await readFile('/etc/group', 'utf8').catch(() => '');

@@ -7,7 +7,7 @@ import { json, noContent, type Answer } from './answer.ts';
 import { atLeast, flag, jsonBody, option, parameter, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { booleanFilter, parseFilters, passes, passesLabels, type Filters } from './translate/filters.ts';
-import { treeBytes } from './tree-bytes.ts';
+import { treeBytes } from '../os/tree-bytes.ts';
 
 /** VolumeCreateOptions; without a swarm no volume is a cluster's. */
 const volumeBody = z.looseObject({

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { createZstdDecompress } from 'node:zlib';
 import { BerthError } from '#shared/errors.ts';
+import { sniffed } from './sniffed-stream.ts';
 
 const sniffBytes = 512;
 
@@ -44,25 +45,9 @@ export interface ArchiveSource {
 
 /** Looks at the first bytes; only the streams that the unpacker cannot read itself are decompressed here. */
 export async function openArchiveSource(archive: Readable): Promise<ArchiveSource> {
-  const iterator = (archive as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  while (size < sniffBytes) {
-    const next = await iterator.next();
-    if (next.done === true) break;
-    chunks.push(next.value);
-    size += next.value.length;
-  }
-  const description = describeBytes(Buffer.concat(chunks).subarray(0, sniffBytes));
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* chunks;
-      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
-    } finally {
-      await iterator.return?.();
-    }
-  }
-  const stream = Readable.from(whole(), { objectMode: false });
+  const { start, whole } = await sniffed(archive, sniffBytes);
+  const description = describeBytes(start.subarray(0, sniffBytes));
+  const stream = Readable.from(whole, { objectMode: false });
   return { stream: description === 'a zstd stream' ? decompressZstd(stream) : stream, description };
 }
 

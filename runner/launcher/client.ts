@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError, errorText } from '#shared/errors.ts';
 import { encodeLiveLink, encodePlan } from './encode.ts';
@@ -5,7 +6,9 @@ import { readExitReport } from './exit-report.ts';
 import { errnoText, launchError } from './launch-error.ts';
 import { readLaunchRecord, removeLaunchRecord, writeLaunchRecord } from './launch-record.ts';
 import type { Launcher, LaunchRequest, LinkSpec, Shim } from './launcher.ts';
+import type { LaunchPlan } from './operations.ts';
 import { linkOperations, parseAddress, planLaunch } from './plan.ts';
+import { planRuntimeLaunch, runtimeDirectories } from './runtime-plan.ts';
 import { SeccompCache } from './seccomp-cache.ts';
 import { ShimClient } from './shim-client.ts';
 import { type SpawnerAnswer, SpawnerProcess } from './spawner-process.ts';
@@ -82,10 +85,8 @@ class SpawnClient implements Launcher {
   async launch(request: LaunchRequest): Promise<Shim> {
     const { containerId, stateDirectory, spec } = request;
     if (this.#hanging.has(stateDirectory)) throw hangs(containerId);
-    const { seccomp } = spec.linux;
-    const { cgroupRoot, controllers, cgroupFiles } = this.#options;
-    const seccompProgram = seccomp === undefined ? undefined : await this.#seccomp.program(seccomp);
-    const plan = encodePlan(planLaunch(request, { cgroupRoot, controllers, cgroupFiles, seccompProgram }));
+    const { cgroupRoot } = this.#options;
+    const plan = encodePlan(await this.#plan(request));
     const links = request.links.map((link) => link.hostName);
     writeLaunchRecord(stateDirectory, { cgroupRoot, cgroupPath: spec.linux.cgroupsPath, links });
     const answer = await this.#inTime(request, this.#request(SPAWNER_REQUEST.launch, plan)).catch(
@@ -100,9 +101,24 @@ class SpawnClient implements Launcher {
     }
     if (!answer.ok) {
       await this.#sweep(stateDirectory);
-      throw launchError(`launch container ${containerId.slice(0, 12)}`, answer.report);
+      throw launchError(`launch container ${containerId.slice(0, 12)}`, answer.report, spec.process.args[0]);
     }
     return this.#started(stateDirectory, answer.report.value, request.attachments ?? 0);
+  }
+
+  async #plan(request: LaunchRequest): Promise<LaunchPlan> {
+    const { cgroupRoot, controllers, cgroupFiles } = this.#options;
+    if (request.runtime !== undefined) {
+      const plan = planRuntimeLaunch(request, request.runtime, { cgroupRoot, controllers, cgroupFiles });
+      // What a runtime noted of a container that ended with its shim; nothing of that is left by now.
+      for (const path of Object.values(runtimeDirectories(request.stateDirectory))) {
+        await rm(path, { recursive: true, force: true });
+      }
+      return plan;
+    }
+    const { seccomp } = request.spec.linux;
+    const seccompProgram = seccomp === undefined ? undefined : await this.#seccomp.program(seccomp);
+    return planLaunch(request, { cgroupRoot, controllers, cgroupFiles, seccompProgram });
   }
 
   async connect(stateDirectory: string): Promise<Shim | undefined> {

@@ -6,6 +6,7 @@ import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { encodePlan } from './encode.ts';
 import type { LaunchRequest, LinkSpec } from './launcher.ts';
 import { planLaunch } from './plan.ts';
+import { planRuntimeLaunch } from './runtime-plan.ts';
 import { dockerSpec } from '../../test/launcher/fixture.ts';
 
 /** The launcher's decoder, built with address and undefined-behaviour checks: 0 is a plan, 1 is none, else a fault. */
@@ -31,20 +32,22 @@ const link: LinkSpec = {
   macAddress: '02:00:00:00:00:01',
 };
 
+const request = (spec: RuntimeSpec, change: Partial<LaunchRequest>): LaunchRequest => ({
+  containerId: 'c',
+  spec,
+  root: { kind: 'overlay', lower: ['/a', '/b'], upper: '/u', work: '/w' },
+  user: 'web:mail',
+  additionalGroups: ['video'],
+  links: [],
+  stateDirectory: '/s',
+  stdin: true,
+  log: { maxBytes: 1, maxFiles: 1 },
+  ...change,
+});
+
 function encode(spec: RuntimeSpec, change: Partial<LaunchRequest>): Buffer {
-  const request: LaunchRequest = {
-    containerId: 'c',
-    spec,
-    root: { kind: 'overlay', lower: ['/a', '/b'], upper: '/u', work: '/w' },
-    user: 'web:mail',
-    additionalGroups: ['video'],
-    links: [],
-    stateDirectory: '/s',
-    stdin: true,
-    log: { maxBytes: 1, maxFiles: 1 },
-    ...change,
-  };
-  return encodePlan(planLaunch(request, { cgroupRoot: '/c', controllers: ['memory'], seccompProgram: '/p' }));
+  const options = { cgroupRoot: '/c', controllers: ['memory'], seccompProgram: '/p' };
+  return encodePlan(planLaunch(request(spec, change), options));
 }
 
 const spec = dockerSpec('/x/c', ['sh', '-c', 'true', 'ü']);
@@ -72,13 +75,23 @@ const unusual = encode(
   { root: { kind: 'directory', path: '/r' } },
 );
 
+/** One for an OCI runtime. */
+const foreign = encodePlan(
+  planRuntimeLaunch(
+    request(spec, { links: [link] }),
+    { path: '/usr/bin/runc', deviceRules: 'runtime' },
+    { cgroupRoot: '/c', controllers: ['memory'] },
+  ),
+);
+
 test('what the encoder writes, the decoder takes', () => {
   expect(check(plan)).toBe(0);
   expect(check(unusual)).toBe(0);
+  expect(check(foreign)).toBe(0);
 });
 
 test('CVE-2021-43784: a plan cut anywhere, or with anything appended, is refused', () => {
-  for (const whole of [plan, unusual]) {
+  for (const whole of [plan, unusual, foreign]) {
     fc.assert(
       fc.property(fc.nat(whole.byteLength - 1), (length) => {
         expect(check(whole.subarray(0, length))).toBe(1);
@@ -90,7 +103,7 @@ test('CVE-2021-43784: a plan cut anywhere, or with anything appended, is refused
 });
 
 test('CVE-2021-43784: no bytes at all make the decoder read beyond its buffer', () => {
-  const whole = fc.constantFrom(plan, unusual);
+  const whole = fc.constantFrom(plan, unusual, foreign);
   const flips = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(whole, flips, (one, changes) => {

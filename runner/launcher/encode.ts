@@ -21,6 +21,7 @@ const kinds: Record<HostOperation['kind'] | ContainerOperation['kind'], number> 
   join: 11,
   'id-maps': 12,
   apparmor: 13,
+  runtime: 14,
   'cgroup-namespace': 32,
   overlay: 33,
   filesystem: 34,
@@ -81,6 +82,16 @@ function encodeHost(operation: HostOperation, to: WireWriter): WireWriter {
       return to.string(operation.uidMap).string(operation.gidMap).u32(operation.rootUid).u32(operation.rootGid);
     case 'apparmor':
       return to.string(operation.profile);
+    case 'runtime':
+      return to
+        .string(operation.binary)
+        .string(operation.root)
+        .string(operation.bundle)
+        .string(operation.containerId)
+        .string(operation.cgroupRoot)
+        .strings(operation.config)
+        .string(operation.process)
+        .string(operation.privileged);
     case 'security':
       return to
         .u64(operation.bounding)

@@ -1,5 +1,6 @@
 import { getSystemErrorMap } from 'node:util';
 import { BerthError } from '#shared/errors.ts';
+import { runtimeError } from './runtime-error.ts';
 import { CATEGORY, type WireReport } from './wire.ts';
 
 const errnoTexts = new Map([...getSystemErrorMap()].map(([number, [name, text]]) => [-number, `${name}: ${text}`]));
@@ -14,8 +15,13 @@ export function reportText(report: WireReport): string {
   return `${report.operation} ${report.object}: ${errnoText(report.errno)}`;
 }
 
-/** The error of a failed launch or exec. */
-export function launchError(operation: string, report: WireReport): BerthError {
+/**
+ * The error of a failed launch or exec.
+ *
+ * @param command its first argument
+ */
+export function launchError(operation: string, report: WireReport, command = ''): BerthError {
+  if (report.category === CATEGORY.runtime) return runtimeError(operation, report, command);
   const text = `${operation}: ${reportText(report)}`;
   switch (report.category) {
     case CATEGORY.notFound:

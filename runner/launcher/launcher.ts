@@ -33,6 +33,17 @@ export interface ShimLog {
   readonly attributes?: string;
 }
 
+/** A program with the command line of runc. */
+export interface OciRuntime {
+  /** Absolute path. */
+  readonly path: string;
+  /**
+   * Who attaches the program that enforces the device rules. `launcher`: they are not told to the runtime; for crun, which
+   * wants to lift the limit of locked memory before, and ends where it may not (CAP_SYS_RESOURCE).
+   */
+  readonly deviceRules: 'runtime' | 'launcher';
+}
+
 /** What a launch needs beside the OCI spec. Paths are absolute and on the host. */
 export interface LaunchRequest {
   readonly containerId: string;
@@ -45,6 +56,8 @@ export interface LaunchRequest {
   readonly user: string;
   readonly additionalGroups: readonly string[];
   readonly links: readonly LinkSpec[];
+  /** The OCI runtime that makes the container; absent: the launcher itself does. */
+  readonly runtime?: OciRuntime;
   /** Where the shim keeps its socket, its log and exit.json; exists, mode 0700. */
   readonly stateDirectory: string;
   /** Keep stdin open for attach; else it reads end of file. */

@@ -39,6 +39,18 @@ export type HostOperation =
       readonly rootGid: number;
     }
   | { readonly kind: 'apparmor'; readonly profile: string }
+  /** An OCI runtime that makes the container; `root` is where it notes what it has made. See `RuntimeDocuments`. */
+  | {
+      readonly kind: 'runtime';
+      readonly binary: string;
+      readonly root: string;
+      readonly bundle: string;
+      readonly containerId: string;
+      readonly cgroupRoot: string;
+      readonly config: readonly string[];
+      readonly process: string;
+      readonly privileged: string;
+    }
   | {
       readonly kind: 'link';
       readonly bridge: string;

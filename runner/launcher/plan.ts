@@ -134,15 +134,19 @@ export function linkOperations(link: LinkSpec) {
   } as const;
 }
 
-function addresses(links: readonly LinkSpec[]): ContainerOperation[] {
+export function addresses(links: readonly LinkSpec[]): ContainerOperation[] {
   // One default route: by the first link that has a gateway.
   const leading = links.find(({ gateway }) => gateway !== '');
   return links.map((link) => linkOperations(link === leading ? link : { ...link, gateway: '' }).address);
 }
 
-function hostOperations(request: LaunchRequest, options: PlanOptions): HostOperation[] {
+/** What the shim makes for a container whoever makes that: its state, its cgroup with the limits, its links. */
+export function containerHostOperations(
+  request: LaunchRequest,
+  options: Omit<PlanOptions, 'seccompProgram'>,
+): HostOperation[] {
   const { spec } = request;
-  const { capabilities, consoleSize } = spec.process;
+  const { consoleSize } = spec.process;
   return [
     {
       kind: 'shim',
@@ -160,12 +164,20 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
     ...cgroupFiles(spec.linux.resources, options.controllers, options.cgroupFiles).map(
       ([name, value]): HostOperation => ({ kind: 'cgroup-file', name, value }),
     ),
-    ...deviceControl(spec),
-    ...namespaceOperations(spec, request.links),
     ...request.links.map((link): HostOperation => linkOperations(link).link),
     ...(spec.process.oomScoreAdj === undefined
       ? []
       : [{ kind: 'oom-score', value: spec.process.oomScoreAdj } satisfies HostOperation]),
+  ];
+}
+
+function hostOperations(request: LaunchRequest, options: PlanOptions): HostOperation[] {
+  const { spec } = request;
+  const { capabilities } = spec.process;
+  return [
+    ...containerHostOperations(request, options),
+    ...deviceControl(spec),
+    ...namespaceOperations(spec, request.links),
     ...seccomp(spec, options),
     {
       kind: 'security',
@@ -179,11 +191,11 @@ function hostOperations(request: LaunchRequest, options: PlanOptions): HostOpera
   ];
 }
 
-function rootMount({ root, stateDirectory }: LaunchRequest): ContainerOperation {
-  if (root.kind === 'directory') return { kind: 'directory-root', source: root.path, mountPoint: stateDirectory };
+export function rootMount({ root }: LaunchRequest, mountPoint: string): ContainerOperation {
+  if (root.kind === 'directory') return { kind: 'directory-root', source: root.path, mountPoint };
   if (root.lower.length === 0) throw invalid('an image has at least one layer');
   const { upper, work } = root;
-  return { kind: 'overlay', mountPoint: stateDirectory, lower: root.lower.toReversed(), upper, work };
+  return { kind: 'overlay', mountPoint, lower: root.lower.toReversed(), upper, work };
 }
 
 function rootPropagation({ linux }: RuntimeSpec): number {
@@ -191,7 +203,7 @@ function rootPropagation({ linux }: RuntimeSpec): number {
   return linux.rootfsPropagation.endsWith('slave') ? propagationFlags.slave : propagationFlags.private;
 }
 
-function deviceControl({ linux }: RuntimeSpec): HostOperation[] {
+export function deviceControl({ linux }: RuntimeSpec): HostOperation[] {
   const program = deviceProgram(linux.resources.devices ?? [{ allow: true }]);
   return program === undefined ? [] : [{ kind: 'device-program', program }];
 }
@@ -221,7 +233,7 @@ export function planLaunch(request: LaunchRequest, options: PlanOptions): Launch
   const hasUserNamespace = namespaceOrigin(spec, 'user') !== 'host';
   const container: ContainerOperation[] = [
     ...(has('cgroup') ? [{ kind: 'cgroup-namespace' } satisfies ContainerOperation] : []),
-    rootMount(request),
+    rootMount(request, request.stateDirectory),
     ...spec.mounts.map((entry) => mount(entry, hasUserNamespace)),
     ...devices(spec),
     ...(spec.process.terminal ? [{ kind: 'console', mount: true } satisfies ContainerOperation] : []),

@@ -191,6 +191,7 @@ export class ShimClient implements Shim {
 
   async exec(request: ExecRequest): Promise<ExecSession> {
     const control: SessionControl = {
+      command: request.args[0],
       resize: async (pid, size) => {
         await this.#request('resize exec', SHIM_REQUEST.execResize, pid, size.rows, size.columns);
       },

@@ -14,6 +14,8 @@ const empty = new Uint8Array();
 
 /** How a session reaches its process beside its streams, so that a signal does not wait behind standard input. */
 export interface SessionControl {
+  /** The first argument of an exec, for its errors. */
+  readonly command?: string | undefined;
   resize(pid: number, size: { columns: number; rows: number }): Promise<void>;
   signal(pid: number, signal: number): Promise<void>;
   kill(pid: number): Promise<void>;
@@ -137,7 +139,7 @@ export class ShimSession implements ExecSession {
         this.#end();
         break;
       case SHIM_ANSWER.failed:
-        this.#settleStart.reject(launchError(name, decodeReport(payload)));
+        this.#settleStart.reject(launchError(name, decodeReport(payload), this.#control.command));
         break;
       default:
         throw new BerthError('internal', 'launcher.protocol', `${name}: the shim sent a message of kind ${kind}`);

@@ -142,7 +142,7 @@ export class WireWriter {
 }
 
 /** What a C program says about itself: `enum category` of berth.h. */
-export const CATEGORY = { general: 0, notFound: 1, notExecutable: 2, user: 3, unsupported: 4 } as const;
+export const CATEGORY = { general: 0, notFound: 1, notExecutable: 2, user: 3, unsupported: 4, runtime: 5 } as const;
 
 export interface WireReport {
   readonly category: number;

@@ -2,7 +2,9 @@ import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { AssignedTask } from '#shared/model/task.ts';
 import type { Engine } from '../container/engine.ts';
 import { configFromImage } from '../container/from-image.ts';
+import { imageVolumes } from '../container/image-volumes.ts';
 import type { ImageStore } from '../image/store.ts';
+import { anonymousName } from '../volume/volumes.ts';
 import type { StepArguments, StepKind, StepOf } from './step.ts';
 
 /** What steps act upon. */
@@ -28,7 +30,8 @@ const executors: Executors = {
       hostname: `${task.service}-${task.slot}`.slice(-63),
       task: { id: task.id, epoch: task.epoch, serviceId: task.serviceId, slot: task.slot },
     };
-    await engine.create(configFromImage(image, task.container, identity));
+    const mounts = [...imageVolumes(image.config, anonymousName)];
+    await engine.create({ ...configFromImage(image, task.container, identity), mounts });
   },
 
   async startContainer({ engine }, { containerId }) {

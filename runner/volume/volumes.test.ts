@@ -103,6 +103,17 @@ test('a removal that a crash cut off is carried on', async () => {
   expect(await readdir(join(root, 'volumes'))).toEqual([]);
 });
 
+test('two that remove at the same time do not stumble over each other', async () => {
+  const wishes = Array.from({ length: 12 }, (_, index) => wish(`v${index}`));
+  const hold = await volumes.acquire('gone', wishes);
+  volumes.bindTo('gone', names());
+  hold.keep(() => true);
+  const after = await open(); // as after a crash here
+  await Promise.all([after.collect(), after.removeBound('gone'), after.collect()]);
+  expect(names(after)).toEqual([]);
+  expect(await readdir(join(root, 'volumes'))).toEqual([]);
+});
+
 test('one that is used or held is not removed; one that is being removed is made anew', async () => {
   await volumes.create(wish('data'));
   containers.set('c1', ['data']);

@@ -182,8 +182,8 @@ export class Volumes {
 
   /** Removes what is bound to a container that is about to go, and that no other container uses. */
   async removeBound(containerId: string): Promise<void> {
-    for (const { name, boundTo } of this.list()) {
-      if (boundTo !== containerId) continue;
+    for (const { name } of this.list()) {
+      if (this.#store.get(name)?.boundTo !== containerId) continue; // looked up again: others are removing, too
       if (this.usersOf(name).some((id) => id !== containerId)) this.#store.bind(name, undefined);
       else await this.#remove(name);
     }
@@ -192,7 +192,8 @@ export class Volumes {
 
   /** Removes the volumes whose container is gone, or never came: after a crash, or a creation that failed. */
   async collect(): Promise<void> {
-    for (const { name, boundTo } of this.list()) {
+    for (const { name } of this.list()) {
+      const boundTo = this.#store.get(name)?.boundTo; // looked up again: others are removing, too
       if (boundTo === undefined || this.#usage.isContainer(boundTo) || this.#removals.has(name)) continue;
       if (this.#holds.has(name)) continue;
       if (this.#usage.usersOf(name).length > 0) this.#store.bind(name, undefined);

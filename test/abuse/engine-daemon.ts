@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { waitUntil } from '../support/stage/wait-until.ts';
 
 /** What a process holds now. */
 export interface Holdings {
@@ -12,6 +13,17 @@ export async function holdingsOf(pid: number): Promise<Holdings> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const memoryBytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
   return { descriptors: (await readdir(`/proc/${pid}/fd`)).length, memoryBytes };
+}
+
+/** Resolves when a process has no more descriptors than before: connections end a moment after their clients have seen it. */
+export function descriptorsAreBack(pid: number, before: number): Promise<unknown> {
+  const isBack = async (): Promise<true> => {
+    const { descriptors } = await holdingsOf(pid);
+    if (descriptors <= before + 2) return true;
+    throw new Error(`${descriptors} descriptors are open, ${before} were before`);
+  };
+  const options = { deadlineMs: 60_000, signal: AbortSignal.timeout(60_000) };
+  return waitUntil('the descriptors to be closed', isBack, options);
 }
 
 /** A well-formed request with a JSON body or none; status and parsed answer (its text when that is no JSON). */

@@ -1,11 +1,14 @@
 import type { Random } from '../support/random.ts';
+import { tar } from '../support/tar.ts';
 import {
   badFilters,
   badNames,
   configValues,
+  escapingEntries,
   filterRoutes,
   hostConfigValues,
   idRoutes,
+  oddEntries,
   trickyIds,
 } from './malformed-values.ts';
 
@@ -13,7 +16,7 @@ import {
 export interface MalformedRequest {
   /** What is wrong with it. */
   readonly kind: string;
-  /** The request line's method and target, for the failure's text. */
+  /** The request line's method and target, and the body's beginning, for the failure's text. */
   readonly line: string;
   readonly bytes: Buffer;
   /** The client closes its side when it has sent this, though more was announced. */
@@ -35,7 +38,8 @@ export function malformedRequest(index: number, random: Random, existing: Existi
   const names = Object.keys(kinds) as [string, ...string[]];
   const kind = names[index % names.length] ?? names[0];
   const made = (kinds[kind] ?? wrongVerb)(random, existing);
-  const line = made.bytes.subarray(0, 120).toString('latin1').split('\r\n')[0] ?? '';
+  const [head = '', body = ''] = made.bytes.subarray(0, 1000).toString('latin1').split('\r\n\r\n');
+  const line = `${head.split('\r\n')[0]?.slice(0, 120)} ${body.slice(0, 120)}`;
   return { kind, line, isCutOff: false, mayGoUnanswered: false, ...made };
 }
 
@@ -104,10 +108,7 @@ const kinds: Readonly<Record<string, Make>> = {
   },
   'a body that is another thing': (random) => {
     const target = random.pick(['/containers/create', '/networks/create', '/volumes/create'] as const);
-    return post(
-      target,
-      random.pick(['[]', '"text"', '7', 'true', '[[[]]]', '{"HostConfig":7}', '{"Name":{},"Image":[]}']),
-    );
+    return post(target, random.pick(['[]', '"text"', '7', 'true', '[[[]]]', '{"Name":{},"Image":[]}']));
   },
   'a body that is no JSON': (random) => {
     const target = random.pick(['/containers/create', '/networks/create', '/volumes/create'] as const);
@@ -122,7 +123,7 @@ const kinds: Readonly<Record<string, Make>> = {
     return post('/containers/create', text);
   },
   'deep JSON': (random) => {
-    const depth = 1000 + random.below(100_000);
+    const depth = 10_001 + random.below(100_000);
     const body = random.pick([
       nested(depth, '[', ']'),
       nested(depth, '{"HostConfig":', '}'),
@@ -214,6 +215,13 @@ const kinds: Readonly<Record<string, Make>> = {
     const target = `/containers/${container}/archive?path=/tmp`;
     return { bytes: request({ method: 'PUT', target, body: bytesOf(random, 512 * (1 + random.below(8))) }) };
   },
+  'an archive that leads elsewhere': (random, { container }) => {
+    const odd = Array.from({ length: random.below(4) }, () => random.pick(oddEntries));
+    const archive = tar([...odd, ...random.pick(escapingEntries)]);
+    const cut = random.below(4) === 0 ? archive.subarray(0, archive.byteLength - 512) : archive;
+    const target = `/containers/${container}/archive?path=${random.pick(['/', '/tmp', '/tmp/'])}`;
+    return { bytes: request({ method: 'PUT', target, body: cut }) };
+  },
   'an image that is none': (random) => {
     const bytes = random.pick([bytesOf(random, 512 * (1 + random.below(20))), Buffer.alloc(10_240)]);
     return { bytes: request({ method: 'POST', target: '/images/load?quiet=1', body: bytes }) };
@@ -236,7 +244,7 @@ const kinds: Readonly<Record<string, Make>> = {
         '{"Memory":"x"}',
         '{"Memory":1}',
         '{"RestartPolicy":{"Name":"x"}}',
-        '{"CpusetCpus":"a-b"}',
+        '{"CpusetCpus":7}',
         '{"NanoCpus":-1}',
         '[]',
       ]),

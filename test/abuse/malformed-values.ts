@@ -1,3 +1,5 @@
+import type { TarEntry } from '../support/tar.ts';
+
 type List<Value = string> = readonly [Value, ...Value[]];
 type Field = readonly [name: string, value: unknown];
 
@@ -44,18 +46,14 @@ export const hostConfigValues: List<Field> = [
   ['Mounts', [{ Type: 'bind', Source: '/nonexistent/source', Target: '/x' }]],
   ['Mounts', [{ Type: 'volume', Source: '../escape', Target: '/x' }]],
   ['Tmpfs', { relative: 'size=1m' }],
-  ['Devices', [{ PathOnHost: '/nonexistent/device', PathInContainer: '/dev/x', CgroupPermissions: 'rwm' }]],
   ['DeviceCgroupRules', ['c 1:3']],
-  ['Sysctls', { 'kernel.panic': '1' }],
   ['NetworkMode', 'container:'],
-  ['NetworkMode', 'no such network'],
   ['PidMode', 'container:nosuch'],
   ['IpcMode', 'borrowed'],
   ['UTSMode', 'mine'],
   ['OomScoreAdj', 5000],
   ['Runtime', 'nosuch'],
   ['LogConfig', { Type: 'carrier-pigeon' }],
-  ['LogConfig', { Type: 'json-file', Config: { 'max-size': 'huge' } }],
   ['Dns', ['not an address']],
   ['ExtraHosts', ['nothing']],
   ['VolumesFrom', ['nosuch']],
@@ -111,9 +109,45 @@ export const badFilters: List = [
   '{"status":',
   '{"status":7}',
   '{"status":{"a":"b"}}',
+  '{"status":[7]}',
+  '{"label":"a=b"}',
   '[1,2,3]',
   '"text"',
   '{"nosuchfilter":["x"]}',
   '{"nosuchfilter":{"x":true}}',
   `{"${'a'.repeat(2000)}":["x"]}`,
+];
+
+/** What an archive that leads out of its directory would make, so that nobody has to guess where. */
+export const escapedName = 'berth-abuse-escaped';
+
+/** Entries that an archive may have; each stays in the directory. */
+export const oddEntries: List<TarEntry> = [
+  { name: `/${escapedName}`, content: 'absolute' },
+  { name: `//tmp//./${escapedName}`, content: 'absolute' },
+  { name: escapedName, type: '3', device: [8, 0] },
+  { name: escapedName, type: '4', device: [7, 0] },
+  { name: escapedName, type: '6' },
+  { name: `inner/${escapedName}`, content: 'inner' },
+  { name: 'inner', type: '2', link: '../../../../../../../../tmp' },
+  { name: `${'deep/'.repeat(100)}file`, content: 'deep' },
+  { name: './', type: '5', mode: 0o7777 },
+];
+
+/** Entries of which the last must be refused. */
+export const escapingEntries: List<readonly TarEntry[]> = [
+  [{ name: `../${escapedName}`, content: 'up' }],
+  [{ name: `a/../../../../../../../../tmp/${escapedName}`, content: 'up' }],
+  [{ name: `/../${escapedName}`, content: 'up' }],
+  [{ name: `../${escapedName}`, type: '5' }],
+  [{ name: `../${escapedName}`, type: '4', device: [1, 3] }],
+  [{ name: `../${escapedName}`, type: '2', link: '/' }],
+  [{ name: escapedName, type: '1', link: '../../../../etc/hostname' }],
+  [{ name: escapedName, type: '1', link: '/nosuch/file' }],
+  [
+    { name: 'out', type: '2', link: '/nosuch/directory' },
+    { name: `out/${escapedName}`, content: 'through a link' },
+  ],
+  [{ name: 'n'.repeat(300), content: 'long' }],
+  [{ name: `${'deep/'.repeat(2000)}file`, content: 'deep' }],
 ];

@@ -30,8 +30,10 @@ export class EngineUnderTest implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #directory: string;
   readonly socketPath: string;
+  /** Starts the runner anew after its sudden end. */
+  readonly #runAgain: (() => Promise<Daemon>) | undefined;
   /** Of the runner; 0 for another engine. */
-  readonly pid: number;
+  pid: number;
   /** The name of the runner's network namespace, where it publishes ports; empty for another engine. */
   readonly namespace: string;
 
@@ -39,7 +41,9 @@ export class EngineUnderTest implements AsyncDisposable {
     stack: AsyncDisposableStack,
     directory: string,
     { socketPath, pid, namespace }: Pick<EngineUnderTest, 'socketPath' | 'pid' | 'namespace'>,
+    runAgain?: () => Promise<Daemon>,
   ) {
+    this.#runAgain = runAgain;
     this.#stack = stack;
     this.#directory = directory;
     this.socketPath = socketPath;
@@ -47,21 +51,38 @@ export class EngineUnderTest implements AsyncDisposable {
     this.namespace = namespace;
   }
 
-  /** A standalone runner, with more options, in a network namespace of its own; nothing of it is left afterwards. */
-  static async runner(options: readonly string[] = []): Promise<EngineUnderTest> {
+  /**
+   * A standalone runner, with more options, in a network namespace of its own; nothing of it is left afterwards.
+   *
+   * @param parent where its data root lies; absent: in a directory of its own
+   */
+  static async runner(options: readonly string[] = [], parent?: string): Promise<EngineUnderTest> {
     await using stack = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), 'berth-cli-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
     const namespace = stack.use(await NetworkNamespace.create());
-    const [dataRoot, socketPath] = [join(directory, 'data'), join(directory, 'socket')];
+    const [dataRoot, socketPath] = [join(parent ?? directory, 'data'), join(directory, 'socket')];
     const cgroups = new AsyncDisposableStack();
     stack.use(cgroups);
-    const daemon = stack.use(startRunner(namespace.name, dataRoot, socketPath, directory, options));
+    const start = (): Daemon => startRunner(namespace.name, dataRoot, socketPath, directory, options);
+    let daemon = start();
+    stack.defer(() => daemon[Symbol.asyncDispose]());
     cgroups.defer(() => removeCgroups(instanceOf(dataRoot), AbortSignal.timeout(START_MS)));
     const place = { socketPath, pid: daemon.pid, namespace: namespace.name };
     const engine = new EngineUnderTest(new AsyncDisposableStack(), directory, place);
     await engine.#ready(daemon);
-    return new EngineUnderTest(stack.move(), directory, place);
+    return new EngineUnderTest(stack.move(), directory, place, async () => {
+      await daemon.kill();
+      daemon = start();
+      return daemon;
+    });
+  }
+
+  /** Ends the runner as a crash would, and starts it again; its containers live on. */
+  async crash(): Promise<void> {
+    const daemon = await this.#runAgain?.();
+    this.pid = daemon?.pid ?? 0;
+    await this.#answers(daemon);
   }
 
   /** Debian's dockerd; undefined where it is not installed. */
@@ -111,6 +132,12 @@ export class EngineUnderTest implements AsyncDisposable {
   async #ready(daemon: Daemon | undefined): Promise<void> {
     const archive = join(this.#directory, 'busybox.tar');
     await writeFile(archive, dockerArchive([busyboxImage({ reference: 'busybox:latest' })]));
+    await this.#answers(daemon);
+    const { exit, stderr } = await this.run({ args: ['load', '-q', '-i', archive] });
+    if (exit !== 0) throw new Error(`docker load: ${stderr}`);
+  }
+
+  async #answers(daemon: Daemon | undefined): Promise<void> {
     const answers = async (): Promise<true> => {
       daemon?.assertAlive();
       const { exit, stderr } = await this.run({ args: ['version'] });
@@ -118,8 +145,6 @@ export class EngineUnderTest implements AsyncDisposable {
       return true;
     };
     await waitUntil('the engine to answer', answers, { deadlineMs: START_MS, signal: AbortSignal.timeout(START_MS) });
-    const { exit, stderr } = await this.run({ args: ['load', '-q', '-i', archive] });
-    if (exit !== 0) throw new Error(`docker load: ${stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * A container engine alone, in the network namespace in which this program is started: `engine-host.ts DATA_ROOT` serves
- * the calls of `RemoteEngine`. It ends, leaving its containers running, when its standard input does.
+ * A container engine alone, in the network namespace in which this program is started: `engine-host.ts DATA_ROOT [DRIVER]`
+ * serves the calls of `RemoteEngine`. It ends, leaving its containers running, when its standard input does.
  */
 import { createReadStream } from 'node:fs';
 import { text } from 'node:stream/consumers';
@@ -10,10 +10,14 @@ import type { ContainerUpdate } from '../../runner/container/updating.ts';
 import { endpointConfig } from '../../runner/container/network-config.ts';
 import type { NetworkRequest } from '../../runner/network/network-record.ts';
 import type { ExecRequest } from '../../runner/launcher/launcher.ts';
+import { parseDriverName } from '../../runner/storage/driver-name.ts';
 import { openDataRootEngine } from '../support/data-root-engine.ts';
 import { serveCalls } from '../support/serve-calls.ts';
 
-await using host = await openDataRootEngine(process.argv[2] ?? '');
+await using host = await openDataRootEngine(
+  process.argv[2] ?? '',
+  process.argv[3] === undefined ? undefined : parseDriverName(process.argv[3]),
+);
 const { database, images, engine, volumes, cgroup, network, instance } = host;
 
 async function run(id: string, request: Partial<ExecRequest>): Promise<unknown> {
@@ -38,7 +42,7 @@ const methods = {
   stop: (...args: Parameters<Engine['stop']>) => engine.stop(...args),
   kill: (...args: Parameters<Engine['kill']>) => engine.kill(...args),
   remove: (...args: Parameters<Engine['remove']>) => engine.remove(...args),
-  pause: (id: string) => engine.pause(id),
+  pause: (id: string, options?: { momentary?: boolean }) => engine.pause(id, options),
   unpause: (id: string) => engine.unpause(id),
   update: (id: string, update: ContainerUpdate) => engine.update(id, update),
   wait: (id: string) => engine.wait(id),

@@ -1,68 +1,22 @@
-import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ContainerRecord } from '../../runner/container/engine.ts';
-import { NetworkNamespace } from '../network/namespace.ts';
-import { writeBusyboxArchive } from './busybox-image.ts';
-import { RemoteEngine } from './remote-engine.ts';
+import { EngineStage } from './engine-stage.ts';
 
-const stack = new AsyncDisposableStack();
-let root: string;
-let host: NetworkNamespace;
-let engine: RemoteEngine;
-let imageId: string;
-let count = 0;
+let stage: EngineStage;
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'berth-engine-'));
-  stack.defer(() => rm(root, { recursive: true }));
-  host = stack.use(await NetworkNamespace.create());
-  const archive = join(root, 'busybox.tar');
-  await writeBusyboxArchive(archive);
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
-  stack.defer(async () => {
-    for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
-    await engine.call('clear');
-    await engine[Symbol.asyncDispose]();
-  });
-  imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
+  stage = await EngineStage.open();
 });
+afterAll(() => stage[Symbol.asyncDispose]());
 
-afterAll(() => stack.disposeAsync());
+const create = (script: string, options: object = {}) => stage.create(['/bin/sh', '-c', script], options);
+const started = (script: string, options: object = {}) => stage.start(['/bin/sh', '-c', script], options);
 
-function create(script: string, options: Record<string, unknown> = {}): Promise<ContainerRecord> {
-  count += 1;
-  return engine.call('create', {
-    name: `c${count}`,
-    image: 'busybox:1',
-    imageId,
-    args: ['/bin/sh', '-c', script],
-    environment: [],
-    workingDirectory: '',
-    user: '',
-    hostname: '',
-    labels: {},
-    restart: { kind: 'no' },
-    ports: [],
-    publishGroup: `c${count}`,
-    ...options,
-  });
-}
-
-async function started(script: string, options: Record<string, unknown> = {}): Promise<ContainerRecord> {
-  const { id } = await create(script, options);
-  await engine.call('start', id);
-  return record(id);
-}
-
-async function record(id: string): Promise<ContainerRecord> {
-  const found = await engine.call('find', id);
-  if (found === undefined || found === null) throw new Error(`no container ${id}`);
-  return found;
-}
+const record = (reference: string) => stage.record(reference);
 
 /** The record once it is as wanted. */
 async function until(id: string, wanted: (record: ContainerRecord) => boolean): Promise<ContainerRecord> {
@@ -76,7 +30,7 @@ async function until(id: string, wanted: (record: ContainerRecord) => boolean): 
 }
 
 const text = async (id: string) =>
-  (await engine.call('logs', id, { follow: false })).map((entry) => `${entry.stream}: ${entry.text}`).join('');
+  (await stage.engine.call('logs', id, { follow: false })).map((entry) => `${entry.stream}: ${entry.text}`).join('');
 
 async function untilLogged(id: string, words: string): Promise<void> {
   const deadline = performance.now() + 20_000;
@@ -91,7 +45,7 @@ const rejection = (code: string, message: RegExp) =>
 
 test('a container runs, its output is logged, its exit code is kept', async () => {
   const { id } = await started('echo out; echo err >&2; exit 7');
-  expect(await engine.call('wait', id)).toBe(7);
+  expect(await stage.engine.call('wait', id)).toBe(7);
   expect(await record(id)).toMatchObject({ state: 'exited', exitCode: 7, pid: 0, error: '' });
   const log = await text(id);
   expect(log).toContain('stdout: out\n');
@@ -104,7 +58,7 @@ test('hostname, addresses, environment and user are its own', async () => {
     workingDirectory: '/srv',
     environment: ['COLOUR=blue'],
   });
-  await engine.call('wait', id);
+  await stage.engine.call('wait', id);
   const log = await text(id);
   expect(log).toContain(`stdout: ${id.slice(0, 12)}\n`);
   expect(log).toContain(`${address}\t${id.slice(0, 12)}`);
@@ -118,13 +72,13 @@ test('stop sends the stop signal, and SIGKILL when that does not help', async ()
     stopSignal: 'SIGUSR1',
   });
   await untilLogged(polite.id, 'ready');
-  await engine.call('stop', polite.id, { timeoutMs: 10_000 });
+  await stage.engine.call('stop', polite.id, { timeoutMs: 10_000 });
   expect(await record(polite.id)).toMatchObject({ state: 'exited', exitCode: 3 });
   const stubborn = await started("trap '' TERM; echo ready; while :; do sleep 0.05; done", {
     restart: { kind: 'always' },
   });
   await untilLogged(stubborn.id, 'ready');
-  await engine.call('stop', stubborn.id, { timeoutMs: 100 });
+  await stage.engine.call('stop', stubborn.id, { timeoutMs: 100 });
   expect(await record(stubborn.id)).toMatchObject({ state: 'exited', exitCode: 137 });
 });
 
@@ -138,23 +92,25 @@ test('the restart policy is followed, with its limit', async () => {
 test('a stop between two runs is honoured', async () => {
   const { id } = await started('exit 1', { restart: { kind: 'unless-stopped' } });
   await until(id, ({ state, restarts }) => state === 'restarting' && restarts >= 2);
-  await engine.call('stop', id);
+  await stage.engine.call('stop', id);
   await delay(1000);
   expect(await record(id)).toMatchObject({ state: 'exited' });
 });
 
 test('exec runs in the container, with its environment, user and directory', async () => {
   const { id } = await started('sleep 1000', { user: 'app', workingDirectory: '/srv', environment: ['COLOUR=blue'] });
-  const result = await engine.call('exec', id, { args: ['sh', '-c', 'id -u; pwd; echo $COLOUR; echo no >&2; exit 4'] });
+  const result = await stage.engine.call('exec', id, {
+    args: ['sh', '-c', 'id -u; pwd; echo $COLOUR; echo no >&2; exit 4'],
+  });
   expect(result).toEqual({ stdout: '1000\n/srv\nblue\n', stderr: 'no\n', exitCode: 4 });
-  await expect(engine.call('exec', id, { args: ['nothing'] })).rejects.toEqual(
+  await expect(stage.engine.call('exec', id, { args: ['nothing'] })).rejects.toEqual(
     rejection('launch.command-not-found', /execute nothing: ENOENT/),
   );
-  await expect(engine.call('exec', id, { args: ['/etc/passwd'] })).rejects.toEqual(
+  await expect(stage.engine.call('exec', id, { args: ['/etc/passwd'] })).rejects.toEqual(
     rejection('launch.command-not-executable', /execute \/etc\/passwd: EACCES/),
   );
-  await engine.call('stop', id, { timeoutMs: 0 });
-  await expect(engine.call('exec', id, { args: ['true'] })).rejects.toEqual(
+  await stage.engine.call('stop', id, { timeoutMs: 0 });
+  await expect(stage.engine.call('exec', id, { args: ['true'] })).rejects.toEqual(
     rejection('container.not-running', /is not running/),
   );
 });
@@ -167,8 +123,10 @@ test('errors name the object', async () => {
   await expect(create('true', { imageId: 'sha256:none', image: 'nope:1' })).rejects.toEqual(
     rejection('image.unknown', /"nope:1"/),
   );
-  await expect(engine.call('remove', id)).rejects.toEqual(rejection('container.running', /it is running/));
-  await expect(engine.call('start', 'f'.repeat(64))).rejects.toEqual(rejection('container.unknown', /no container/));
+  await expect(stage.engine.call('remove', id)).rejects.toEqual(rejection('container.running', /it is running/));
+  await expect(stage.engine.call('start', 'f'.repeat(64))).rejects.toEqual(
+    rejection('container.unknown', /no container/),
+  );
 });
 
 test('an image that a container uses is not removed, running or stopped', async () => {
@@ -180,16 +138,16 @@ test('an image that a container uses is not removed, running or stopped', async 
         `^conflict: unable to remove image busybox:1: image is being used by ${how} container [0-9a-f]{12} \\(`,
       ),
     );
-  await expect(engine.call('removeImage', 'busybox:1')).rejects.toEqual(refusal('running'));
-  await engine.call('stop', id, { timeoutMs: 0 });
-  await engine.call('start', id);
+  await expect(stage.engine.call('removeImage', 'busybox:1')).rejects.toEqual(refusal('running'));
+  await stage.engine.call('stop', id, { timeoutMs: 0 });
+  await stage.engine.call('start', id);
   expect(await record(id)).toMatchObject({ state: 'running', config: { name: config.name } });
-  await engine.call('remove', id, { force: true });
+  await stage.engine.call('remove', id, { force: true });
 });
 
 test('a start that fails is told to the caller and kept in the record', async () => {
   const { id } = await create('', { args: ['/bin/nothing'] });
-  await expect(engine.call('start', id)).rejects.toEqual(rejection('launch.command-not-found', /nothing/));
+  await expect(stage.engine.call('start', id)).rejects.toEqual(rejection('launch.command-not-found', /nothing/));
   const failed = await record(id);
   expect(failed).toMatchObject({ state: 'created', exitCode: 127 });
   expect(failed.error).toContain('nothing');
@@ -200,19 +158,19 @@ test('a published port is reachable while the container is healthy, and taken fo
   const healthcheck = { command: ['test', '-e', '/tmp/ok'], intervalMs: 100, timeoutMs: 5000, retries: 2 };
   const web = await started('echo hello > /tmp/index.html; httpd -f -p 80 -h /tmp', { ports, healthcheck });
   expect(web.health).toBe('starting');
-  const address = (await engine.call('place')).gateway;
-  const fetchPage = () => host.run('busybox', 'wget', '-q', '-O', '-', `http://${address}:8080/`);
+  const address = (await stage.engine.call('place')).gateway;
+  const fetchPage = () => stage.host.run('busybox', 'wget', '-q', '-O', '-', `http://${address}:8080/`);
   await expect(fetchPage()).rejects.toThrow('wget');
-  await engine.call('exec', web.id, { args: ['touch', '/tmp/ok'] });
+  await stage.engine.call('exec', web.id, { args: ['touch', '/tmp/ok'] });
   await until(web.id, ({ health }) => health === 'healthy');
   await expect.poll(() => fetchPage().catch(() => ''), { timeout: 20_000 }).toBe('hello\n');
   const other = await create('sleep 1000', { ports });
-  await expect(engine.call('start', other.id)).rejects.toEqual(rejection('port.taken', /8080/));
-  await engine.call('exec', web.id, { args: ['rm', '/tmp/ok'] });
+  await expect(stage.engine.call('start', other.id)).rejects.toEqual(rejection('port.taken', /8080/));
+  await stage.engine.call('exec', web.id, { args: ['rm', '/tmp/ok'] });
   expect(await until(web.id, ({ health }) => health === 'unhealthy')).toMatchObject({ state: 'running', restarts: 0 });
-  await engine.call('stop', web.id, { timeoutMs: 0 });
-  await engine.call('start', other.id);
-  await engine.call('stop', other.id, { timeoutMs: 0 });
+  await stage.engine.call('stop', web.id, { timeoutMs: 0 });
+  await stage.engine.call('start', other.id);
+  await stage.engine.call('stop', other.id, { timeoutMs: 0 });
 });
 
 test('an unhealthy container of a task is replaced by its policy', async () => {
@@ -224,7 +182,7 @@ test('an unhealthy container of a task is replaced by its policy', async () => {
   });
   const again = await until(id, ({ restarts, state }) => restarts >= 1 && state === 'running');
   expect(again.pid).not.toBe(pid);
-  await engine.call('stop', id, { timeoutMs: 0 });
+  await stage.engine.call('stop', id, { timeoutMs: 0 });
 });
 
 test('a health check that hangs is killed and counts as a failure', async () => {
@@ -232,33 +190,33 @@ test('a health check that hangs is killed and counts as a failure', async () => 
     healthcheck: { command: ['sleep', '500'], intervalMs: 50, timeoutMs: 100, retries: 1 },
   });
   expect(await until(id, ({ health }) => health === 'unhealthy')).toMatchObject({ state: 'running' });
-  await engine.call('stop', id, { timeoutMs: 0 });
+  await stage.engine.call('stop', id, { timeoutMs: 0 });
 });
 
 test('following a log ends with the container', async () => {
   const { id } = await started('for i in 1 2 3; do echo $i; sleep 0.1; done');
-  const entries = await engine.call('logs', id, { follow: true });
+  const entries = await stage.engine.call('logs', id, { follow: true });
   expect(entries.map((entry) => entry.text)).toEqual(['1\n', '2\n', '3\n']);
-  expect((await engine.call('logs', id, { follow: false, tail: 1 })).map((entry) => entry.text)).toEqual(['3\n']);
+  expect((await stage.engine.call('logs', id, { follow: false, tail: 1 })).map((entry) => entry.text)).toEqual(['3\n']);
 });
 
 test('kill -9 of the engine: containers go on, are adopted, and what ended meanwhile is known', async () => {
   const running = await started('echo before; sleep 1000');
   const ending = await started('sleep 1000');
   const returning = await started('sleep 1000', { restart: { kind: 'always' } });
-  await engine.kill();
+  await stage.engine.kill();
   process.kill(returning.pid, 'SIGKILL');
   process.kill(ending.pid, 'SIGKILL');
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  await stage.restart();
   expect(await record(running.id)).toMatchObject({ state: 'running', pid: running.pid, address: running.address });
-  expect(await engine.call('exec', running.id, { args: ['echo', 'here'] })).toMatchObject({
+  expect(await stage.engine.call('exec', running.id, { args: ['echo', 'here'] })).toMatchObject({
     stdout: 'here\n',
   });
   expect(await record(ending.id)).toMatchObject({ state: 'exited', exitCode: 137, error: '' });
   const again = await until(returning.id, ({ state }) => state === 'running');
   expect(again.pid).not.toBe(returning.pid);
   expect(again.restarts).toBe(1);
-  await engine.call('stop', running.id, { timeoutMs: 0 });
+  await stage.engine.call('stop', running.id, { timeoutMs: 0 });
   expect((await record(running.id)).state).toBe('exited');
 });
 
@@ -270,7 +228,7 @@ test('a container whose shim was killed does not stay running', async () => {
   const ended = await until(id, ({ state }) => state === 'exited');
   expect(ended.error).toMatch(/not seen/);
   // Its processes ended with it.
-  expect(await readdir((await engine.call('place')).cgroup)).not.toContain(id);
+  expect(await readdir((await stage.engine.call('place')).cgroup)).not.toContain(id);
 });
 
 test('what no record speaks of is removed at the start, a removal and a stop that were cut off are carried on', async () => {
@@ -279,18 +237,18 @@ test('what no record speaks of is removed at the start, a removal and a stop tha
     await started('sleep 1000'),
     await started('sleep 1000', { restart: { kind: 'always' }, stopTimeoutMs: 50 }),
   ];
-  const { cgroup } = await engine.call('place');
-  await engine.kill();
+  const { cgroup } = await stage.engine.call('place');
+  await stage.engine.kill();
   {
-    using database = new DatabaseSync(join(root, 'data', 'runner.db'));
+    using database = new DatabaseSync(join(stage.data, 'runner.db'));
     database.prepare('delete from containers where id = ?').run(forgotten.id);
     database.prepare("update containers set state = 'removing' where id = ?").run(removing.id);
     database.prepare("update containers set desired = 'stopped' where id = ?").run(stopping.id);
   }
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  await stage.restart();
   for (const { id, pid } of [forgotten, removing]) {
-    expect(await engine.call('find', id)).toBeNull();
-    expect(await readdir(join(root, 'data', 'containers'))).not.toContain(id);
+    expect(await stage.engine.call('find', id)).toBeNull();
+    expect(await readdir(join(stage.data, 'containers'))).not.toContain(id);
     expect(await readdir(cgroup)).not.toContain(id);
     expect(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).toBe('');
   }
@@ -299,48 +257,48 @@ test('what no record speaks of is removed at the start, a removal and a stop tha
 
 test('remove leaves nothing', async () => {
   const { id } = await started('sleep 1000');
-  await engine.call('remove', id, { force: true });
-  expect(await engine.call('find', id)).toBeNull();
-  expect(await readdir(join(root, 'data', 'containers'))).not.toContain(id);
-  const { cgroup } = await engine.call('place');
+  await stage.engine.call('remove', id, { force: true });
+  expect(await stage.engine.call('find', id)).toBeNull();
+  expect(await readdir(join(stage.data, 'containers'))).not.toContain(id);
+  const { cgroup } = await stage.engine.call('place');
   expect(await readdir(cgroup)).not.toContain(id);
-  expect(await host.ip('-o', 'link')).not.toContain(id.slice(0, 8));
+  expect(await stage.host.ip('-o', 'link')).not.toContain(id.slice(0, 8));
 });
 
 test('what could not be recorded is tried again: a restart, the end of a start, the end of a run', async () => {
   const { id } = await started('sleep 0.2; exit 1', { restart: { kind: 'always' } });
-  await engine.call('refuse', 'starting');
+  await stage.engine.call('refuse', 'starting');
   const { restarts, restartAtMs = 0 } = await until(id, ({ state }) => state === 'restarting');
   await until(id, () => Date.now() > restartAtMs + 300); // it was due and failed
-  await engine.call('refuse');
+  await stage.engine.call('refuse');
   await until(id, (now) => now.restarts > restarts);
-  await engine.call('refuse', 'restarting', 'exited', 'created');
-  await engine.call('stop', id, { timeoutMs: 0 }).catch(() => undefined);
+  await stage.engine.call('refuse', 'restarting', 'exited', 'created');
+  await stage.engine.call('stop', id, { timeoutMs: 0 }).catch(() => undefined);
   const missing = await create('', { args: ['nosuch'] });
-  await expect(engine.call('start', missing.id)).rejects.toMatchObject({ code: 'launch.command-not-found' });
+  await expect(stage.engine.call('start', missing.id)).rejects.toMatchObject({ code: 'launch.command-not-found' });
   expect(await record(missing.id)).toMatchObject({ state: 'starting' });
-  await engine.call('refuse');
+  await stage.engine.call('refuse');
   expect(await until(missing.id, ({ state }) => state === 'created')).toMatchObject({ exitCode: 127 });
-  await engine.call('stop', id, { timeoutMs: 0 });
+  await stage.engine.call('stop', id, { timeoutMs: 0 });
   await until(id, ({ state }) => state === 'exited');
 });
 
 test('a shim is in no cgroup that ends with the runner, nor in its container’s', async () => {
   const { id, pid } = await started('sleep 1000');
   const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  const { instance } = await engine.call('place');
+  const { instance } = await stage.engine.call('place');
   expect(await readFile(`/proc/${shim}/cgroup`, 'utf8')).toContain(`0::/berth-${instance}/shims\n`);
-  await engine.call('remove', id, { force: true });
+  await stage.engine.call('remove', id, { force: true });
 });
 
 test('a container that could not be recovered is tried again', async () => {
   const { id, pid } = await started('sleep 1000');
   const shim = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  await engine.kill();
+  await stage.engine.kill();
   process.kill(shim, 'SIGKILL');
-  const obstacle = join(root, 'data/containers', id, 'state/exit.json');
+  const obstacle = join(stage.data, 'containers', id, 'state/exit.json');
   await mkdir(obstacle);
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  await stage.restart();
   expect(await record(id)).toMatchObject({ state: 'running' });
   await rm(obstacle, { recursive: true });
   expect(await until(id, ({ state }) => state === 'exited')).toMatchObject({ exitCode: 255 });

@@ -1,47 +1,21 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LogEntry } from '../../runner/container/engine.ts';
-import { NetworkNamespace } from '../network/namespace.ts';
-import { writeBusyboxArchive } from './busybox-image.ts';
-import { RemoteEngine } from './remote-engine.ts';
+import { EngineStage } from './engine-stage.ts';
 
-const stack = new AsyncDisposableStack();
-let root: string;
-let host: NetworkNamespace;
-let engine: RemoteEngine;
-let imageId: string;
-let count = 0;
+let stage: EngineStage;
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'berth-logging-'));
-  stack.defer(() => rm(root, { recursive: true }));
-  host = stack.use(await NetworkNamespace.create());
-  const archive = join(root, 'busybox.tar');
-  await writeBusyboxArchive(archive);
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
-  stack.defer(async () => {
-    for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
-    await engine.call('clear');
-    await engine[Symbol.asyncDispose]();
-  });
-  imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
+  stage = await EngineStage.open();
 });
-
-afterAll(() => stack.disposeAsync());
+afterAll(() => stage[Symbol.asyncDispose]());
 
 async function created(script: string, log: object | undefined, options: object = {}): Promise<string> {
-  count += 1;
-  const { id } = await engine.call('create', {
-    ...{ name: `l${count}`, image: 'busybox:1', imageId, args: ['/bin/sh', '-c', script], environment: [] },
-    ...{ workingDirectory: '', user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [] },
-    ...{ publishGroup: `l${count}`, log, ...options },
-  });
-  return id;
+  return (await stage.create(['/bin/sh', '-c', script], { log, ...options })).id;
 }
 
-const files = async (id: string) => (await readdir(join(root, 'data', 'containers', id, 'state'))).toSorted();
+const files = async (id: string) => (await readdir(join(stage.data, 'containers', id, 'state'))).toSorted();
 const numbers = (entries: readonly LogEntry[]) => entries.map(({ text }) => Number(text.slice(5)));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 const counting = (to: number) => `i=0; while [ $i -lt ${to} ]; do echo line $i; i=$((i+1)); done`;
@@ -54,15 +28,15 @@ test.each([
   async (driver, options) => {
     const total = 20_000;
     const id = await created(counting(total), { driver, options });
-    await engine.call('start', id);
-    const following = await engine.call('logs', id, { follow: true });
+    await stage.engine.call('start', id);
+    const following = await stage.engine.call('logs', id, { follow: true });
     expect(numbers(following)).toEqual(range(0, total));
     await expect
       .poll(async () => (await files(id)).filter((name) => /^container\.log\.\d+$/.test(name)), { timeout: 60_000 })
       .toEqual([]);
     expect((await files(id)).filter((name) => name.endsWith('.gz')).length).toBeGreaterThan(10);
-    expect(numbers(await engine.call('logs', id, { follow: false }))).toEqual(range(0, total));
-    expect(numbers(await engine.call('logs', id, { follow: false, tail: 12_345 }))).toEqual(
+    expect(numbers(await stage.engine.call('logs', id, { follow: false }))).toEqual(range(0, total));
+    expect(numbers(await stage.engine.call('logs', id, { follow: false, tail: 12_345 }))).toEqual(
       range(total - 12_345, total),
     );
   },
@@ -71,14 +45,14 @@ test.each([
 test('only so many files are kept, compressed or not, and what the runner was not there for is compressed later', async () => {
   const options = { 'max-size': '20k', 'max-file': '4', compress: 'true' };
   const id = await created(`${counting(5000)}; exec sleep 1000`, { driver: 'json-file', options });
-  await engine.call('start', id);
+  await stage.engine.call('start', id);
   await expect
-    .poll(async () => numbers(await engine.call('logs', id, { follow: false, tail: 1 })), { timeout: 30_000 })
+    .poll(async () => numbers(await stage.engine.call('logs', id, { follow: false, tail: 1 })), { timeout: 30_000 })
     .toEqual([4999]);
   const logs = async () => (await files(id)).filter((name) => name.startsWith('container.log'));
   const all = ['container.log', 'container.log.1.gz', 'container.log.2.gz', 'container.log.3.gz'];
   await expect.poll(logs, { timeout: 30_000 }).toEqual(all);
-  const kept = numbers(await engine.call('logs', id, { follow: false }));
+  const kept = numbers(await stage.engine.call('logs', id, { follow: false }));
   expect(kept).toEqual(range(kept[0] ?? 0, 5000));
 });
 
@@ -98,10 +72,10 @@ test('attributes: labels and variables by name and pattern, and a tag, in each l
       environment: ['COLOUR=blue', 'SIZE_X=4', 'SHAPE=round'],
     },
   );
-  await engine.call('start', id);
-  await engine.call('wait', id);
-  const [entry] = await engine.call('logs', id, { follow: false });
-  const { config } = (await engine.call('list')).find((record) => record.id === id) ?? {};
+  await stage.engine.call('start', id);
+  await stage.engine.call('wait', id);
+  const [entry] = await stage.engine.call('logs', id, { follow: false });
+  const { config } = (await stage.engine.call('list')).find((record) => record.id === id) ?? {};
   expect(entry).toMatchObject({
     text: 'hello\n',
     attributes: { tier: 'web', 'x-a': '1', COLOUR: 'blue', SIZE_X: '4', tag: `${config?.name}/${id.slice(0, 12)}` },
@@ -112,9 +86,9 @@ test('attributes: labels and variables by name and pattern, and a tag, in each l
 test('local keeps the pieces of a long line, and which stream it was', async () => {
   const script = 'printf "%020000d" 7; echo; echo oops >&2; printf end';
   const id = await created(script, { driver: 'local', options: {} });
-  await engine.call('start', id);
-  await engine.call('wait', id);
-  const entries = await engine.call('logs', id, { follow: false });
+  await stage.engine.call('start', id);
+  await stage.engine.call('wait', id);
+  const entries = await stage.engine.call('logs', id, { follow: false });
   const text = (stream: string) => entries.filter((one) => one.stream === stream).map((one) => one.text);
   expect(text('stdout').join('')).toBe(`${'7'.padStart(20_000, '0')}\nend`);
   expect(text('stdout')[0]).toHaveLength(16_384);
@@ -124,10 +98,10 @@ test('local keeps the pieces of a long line, and which stream it was', async () 
 
 test('none keeps nothing, and says so', async () => {
   const id = await created('echo lost; exit 3', { driver: 'none', options: {} });
-  await engine.call('start', id);
-  expect(await engine.call('wait', id)).toBe(3);
+  await stage.engine.call('start', id);
+  expect(await stage.engine.call('wait', id)).toBe(3);
   expect((await files(id)).filter((name) => name.startsWith('container.log'))).toEqual([]);
-  await expect(engine.call('logs', id, { follow: false })).rejects.toThrow(
+  await expect(stage.engine.call('logs', id, { follow: false })).rejects.toThrow(
     'configured logging driver does not support reading',
   );
 });
@@ -139,5 +113,5 @@ test.each([
   [{ tag: '{{.Nothing}}' }, "template: log-tag:1: can't evaluate"],
 ])('a value that makes no sense fails the start: %o', async (options, text) => {
   const id = await created('true', { driver: 'json-file', options });
-  await expect(engine.call('start', id)).rejects.toThrow(`failed to initialize logging driver: ${text}`);
+  await expect(stage.engine.call('start', id)).rejects.toThrow(`failed to initialize logging driver: ${text}`);
 });

@@ -1,64 +1,32 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ContainerRecord } from '../../runner/container/engine.ts';
-import { NetworkNamespace } from '../network/namespace.ts';
-import { writeBusyboxArchive } from './busybox-image.ts';
-import { RemoteEngine } from './remote-engine.ts';
+import { EngineStage } from './engine-stage.ts';
 
-const stack = new AsyncDisposableStack();
-let root: string;
-let host: NetworkNamespace;
-let engine: RemoteEngine;
-let imageId: string;
+let stage: EngineStage;
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'berth-engine-'));
-  stack.defer(() => rm(root, { recursive: true }));
-  host = stack.use(await NetworkNamespace.create());
-  const archive = join(root, 'busybox.tar');
-  await writeBusyboxArchive(archive);
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
-  stack.defer(async () => {
-    for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
-    await engine.call('clear');
-    await engine[Symbol.asyncDispose]();
-  });
-  imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
+  stage = await EngineStage.open();
 });
-afterAll(() => stack.disposeAsync());
+afterAll(() => stage[Symbol.asyncDispose]());
 
 async function makeNetwork(name: string): Promise<{ id: string; bridge: string }> {
   const rest = { labels: {}, options: {}, internal: false, attachable: false, ipam: { options: null, config: [] } };
-  return engine.call('createNetwork', { name, ...rest });
+  return stage.engine.call('createNetwork', { name, ...rest });
 }
 
-async function started(name: string, options: Record<string, unknown>): Promise<ContainerRecord> {
-  const { id } = await engine.call('create', {
-    ...{ name, image: 'busybox:1', imageId, args: ['/bin/sleep', '1000'], environment: [], workingDirectory: '' },
-    ...{ user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: name },
-    ...options,
-  });
-  await engine.call('start', id);
-  return record(id);
-}
+const started = (name: string, options: object) => stage.start(['/bin/sleep', '1000'], { name, ...options });
 
-async function record(id: string): Promise<ContainerRecord> {
-  const found = await engine.call('find', id);
-  if (found === undefined || found === null) throw new Error(`no container ${id}`);
-  return found;
-}
+const record = (reference: string) => stage.record(reference);
 
 /** kill -9, what a crash would have left, and a new engine. */
 async function crash(leave: (database: DatabaseSync) => void): Promise<void> {
-  await engine.kill();
+  await stage.engine.kill();
   {
-    using database = new DatabaseSync(join(root, 'data', 'runner.db'));
+    using database = new DatabaseSync(join(stage.data, 'runner.db'));
     leave(database);
   }
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  await stage.restart();
 }
 
 test('networks, addresses and chosen ports are the same after kill -9', async () => {
@@ -75,10 +43,10 @@ test('networks, addresses and chosen ports are the same after kill -9', async ()
     published: before.published,
     address: before.address,
   });
-  await expect(engine.call('removeNetwork', network.id)).rejects.toMatchObject({ code: 'network.in-use' });
-  await engine.call('remove', before.id, { force: true });
-  await engine.call('removeNetwork', network.id);
-  expect(await host.ip('-o', 'link')).not.toContain(network.bridge);
+  await expect(stage.engine.call('removeNetwork', network.id)).rejects.toMatchObject({ code: 'network.in-use' });
+  await stage.engine.call('remove', before.id, { force: true });
+  await stage.engine.call('removeNetwork', network.id);
+  expect(await stage.host.ip('-o', 'link')).not.toContain(network.bridge);
 });
 
 test('a network that was half made or half removed is gone, with its bridge', async () => {
@@ -86,19 +54,19 @@ test('a network that was half made or half removed is gone, with its bridge', as
   await crash((database) => {
     database.exec("update networks set state = name where name in ('making', 'removing')");
   });
-  const links = await host.ip('-o', 'link');
+  const links = await stage.host.ip('-o', 'link');
   for (const { bridge } of [making, removing]) expect(links).not.toContain(bridge);
-  const names = (await engine.call('networks')).map(({ name }) => name);
+  const names = (await stage.engine.call('networks')).map(({ name }) => name);
   expect(names).toEqual(['bridge', 'host', 'none']);
 });
 
 test('a bridge that the host lost is made again', async () => {
   const network = await makeNetwork('lost');
-  await engine.kill();
-  await host.ip('link', 'del', network.bridge);
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
-  expect(await host.ip('-o', 'link')).toContain(network.bridge);
-  await engine.call('removeNetwork', network.id);
+  await stage.engine.kill();
+  await stage.host.ip('link', 'del', network.bridge);
+  await stage.restart();
+  expect(await stage.host.ip('-o', 'link')).toContain(network.bridge);
+  await stage.engine.call('removeNetwork', network.id);
 });
 
 test('a connection and a disconnection that were cut off are carried to their end', async () => {
@@ -112,10 +80,10 @@ test('a connection and a disconnection that were cut off are carried to their en
   });
   const now = await record(id);
   expect(now.links?.map(({ networkName }) => networkName)).toEqual(['two']);
-  expect(await host.ip('-o', 'link')).not.toContain(first?.hostName);
-  const result = await engine.call('exec', id, { args: ['cat', '/proc/net/route'] });
+  expect(await stage.host.ip('-o', 'link')).not.toContain(first?.hostName);
+  const result = await stage.engine.call('exec', id, { args: ['cat', '/proc/net/route'] });
   expect(result).toMatchObject({ stdout: expect.stringMatching(/^eth0\s+00000000/m) as string });
-  await engine.call('remove', id, { force: true });
-  for (const network of [one, two]) await engine.call('removeNetwork', network.id);
-  expect((await host.ip('-o', 'link')).match(/ br-/g)).toHaveLength(1);
+  await stage.engine.call('remove', id, { force: true });
+  for (const network of [one, two]) await stage.engine.call('removeNetwork', network.id);
+  expect((await stage.host.ip('-o', 'link')).match(/ br-/g)).toHaveLength(1);
 });

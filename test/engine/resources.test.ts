@@ -1,43 +1,26 @@
 import { request } from 'node:http';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ContainerRecord } from '../../runner/container/engine.ts';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
-import { NetworkNamespace } from '../network/namespace.ts';
-import { writeBusyboxArchive } from './busybox-image.ts';
-import { RemoteEngine } from './remote-engine.ts';
+import { EngineStage } from './engine-stage.ts';
 
 /*
  * Limits, pause and statistics on this host, whose cgroup hierarchy may have no controllers: what a limit does where there
  * is one is shown in test/vm.
  */
-const stack = new AsyncDisposableStack();
 let docker: EngineUnderTest;
-let root: string;
-let host: NetworkNamespace;
-let engine: RemoteEngine;
-let imageId: string;
+let stage: EngineStage;
 
 beforeAll(async () => {
-  docker = stack.use(await EngineUnderTest.runner());
-  root = await mkdtemp(join(tmpdir(), 'berth-resources-'));
-  stack.defer(() => rm(root, { recursive: true }));
-  host = stack.use(await NetworkNamespace.create());
-  const archive = join(root, 'busybox.tar');
-  await writeBusyboxArchive(archive);
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
-  stack.defer(async () => {
-    for (const { id } of await engine.call('list')) await engine.call('remove', id, { force: true });
-    await engine.call('clear');
-    await engine[Symbol.asyncDispose]();
-  });
-  imageId = (await engine.call('load', archive, 'busybox:1'))[0]?.id ?? '';
+  docker = await EngineUnderTest.runner();
+  stage = await EngineStage.open();
 });
-afterAll(() => stack.disposeAsync());
+afterAll(async () => {
+  await stage[Symbol.asyncDispose]();
+  await docker[Symbol.asyncDispose]();
+});
 
 /** Standard output of a command that succeeds, else its standard error. */
 async function cli(...args: string[]): Promise<string> {
@@ -76,21 +59,9 @@ async function actions(name: string): Promise<string[]> {
   return (await cli('events', ...range, '--filter', `container=${name}`, '--format', '{{.Action}}')).split('\n');
 }
 
-async function started(script: string, options: Record<string, unknown> = {}): Promise<ContainerRecord> {
-  const name = `c${Math.random().toString(36).slice(2)}`;
-  const { id } = await engine.call('create', {
-    ...{ name, image: 'busybox:1', imageId, args: ['/bin/sh', '-c', script], environment: [], workingDirectory: '' },
-    ...{ user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: name, ...options },
-  });
-  await engine.call('start', id);
-  return record(id);
-}
+const started = (script: string, options: object = {}) => stage.start(['/bin/sh', '-c', script], options);
 
-async function record(id: string): Promise<ContainerRecord> {
-  const found = await engine.call('find', id);
-  if (found === undefined) throw new Error(`no container ${id}`);
-  return found;
-}
+const record = (reference: string) => stage.record(reference);
 
 test('a paused container stands still, is shown so, and what needs it to run is refused in dockerd’s words', async () => {
   const id = await cli(
@@ -170,27 +141,44 @@ test('health checks stand still with the container', async () => {
   const healthcheck = { command: ['test', '-e', '/tmp/ok'], intervalMs: 50, timeoutMs: 200, retries: 1 };
   const { id } = await started('touch /tmp/ok; sleep 1000', { healthcheck });
   await expect.poll(async () => (await record(id)).health).toBe('healthy');
-  await engine.call('pause', id);
+  await stage.engine.call('pause', id);
   await delay(1000); // many intervals and timeouts
   expect(await record(id)).toMatchObject({ health: 'healthy', paused: true });
-  await engine.call('unpause', id);
-  await engine.call('exec', id, { args: ['rm', '/tmp/ok'] });
+  await stage.engine.call('unpause', id);
+  await stage.engine.call('exec', id, { args: ['rm', '/tmp/ok'] });
   await expect.poll(async () => (await record(id)).health, { timeout: 10_000 }).toBe('unhealthy');
 });
 
 test('kill -9 of the engine: who comes back tells what the freezer says', async () => {
   const [frozen, going] = [await started('sleep 1000'), await started('sleep 1000')];
-  await engine.call('pause', frozen.id);
-  await expect(engine.call('exec', frozen.id, { args: ['true'] })).rejects.toMatchObject({ code: 'container.paused' });
-  await engine.kill();
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  await stage.engine.call('pause', frozen.id);
+  await expect(stage.engine.call('exec', frozen.id, { args: ['true'] })).rejects.toMatchObject({
+    code: 'container.paused',
+  });
+  await stage.engine.kill();
+  await stage.restart();
   expect(await record(frozen.id)).toMatchObject({ state: 'running', paused: true, pid: frozen.pid });
   expect(await record(going.id)).toMatchObject({ state: 'running', paused: false });
-  await engine.call('unpause', frozen.id);
-  expect(await engine.call('exec', frozen.id, { args: ['echo', 'on'] })).toMatchObject({ stdout: 'on\n' });
-  await engine.call('stop', frozen.id, { timeoutMs: 0 });
-  await expect(engine.call('pause', frozen.id)).rejects.toMatchObject({ code: 'container.not-running' });
-  await expect(engine.call('unpause', frozen.id)).rejects.toMatchObject({ code: 'container.not-paused' });
+  await stage.engine.call('unpause', frozen.id);
+  expect(await stage.engine.call('exec', frozen.id, { args: ['echo', 'on'] })).toMatchObject({ stdout: 'on\n' });
+  await stage.engine.call('stop', frozen.id, { timeoutMs: 0 });
+  await expect(stage.engine.call('pause', frozen.id)).rejects.toMatchObject({ code: 'container.not-running' });
+  await expect(stage.engine.call('unpause', frozen.id)).rejects.toMatchObject({ code: 'container.not-paused' });
+});
+
+test('kill -9 of the engine: what it had paused for a moment goes on, and what is paused after that stays so', async () => {
+  const { id } = await started('sleep 1000');
+  await stage.engine.call('pause', id, { momentary: true });
+  expect(await record(id)).toMatchObject({ paused: true });
+  await stage.engine.kill();
+  await stage.restart();
+  expect(await record(id)).toMatchObject({ state: 'running', paused: false });
+  expect(await stage.engine.call('exec', id, { args: ['echo', 'on'] })).toMatchObject({ stdout: 'on\n' });
+  await stage.engine.call('pause', id);
+  await stage.engine.kill();
+  await stage.restart();
+  expect(await record(id)).toMatchObject({ paused: true });
+  await stage.engine.call('stop', id, { timeoutMs: 0 });
 });
 
 const kernel = 'Your kernel does not support';
@@ -254,19 +242,19 @@ test('an update changes the restart policy, and tells of it', async () => {
 });
 
 test('a cgroup parent is below the runner’s subtree, and goes with its last container', async () => {
-  const { cgroup } = await engine.call('place');
+  const { cgroup } = await stage.engine.call('place');
   const first = await started('sleep 1000', { cgroupParent: 'batch/night' });
   const second = await started('sleep 1000', { cgroupParent: 'batch' });
   expect(readFileSync(`/proc/${first.pid}/cgroup`, 'utf8')).toMatch(new RegExp(`/batch/night/${first.id}$`, 'm'));
-  await engine.kill();
-  engine = await RemoteEngine.start(host.name, join(root, 'data'));
+  await stage.engine.kill();
+  await stage.restart();
   expect(await record(first.id)).toMatchObject({ state: 'running', pid: first.pid });
-  await engine.call('pause', first.id);
+  await stage.engine.call('pause', first.id);
   expect(readFileSync(join(cgroup, 'batch/night', first.id, 'cgroup.freeze'), 'utf8')).toBe('1\n');
-  await engine.call('remove', first.id, { force: true });
+  await stage.engine.call('remove', first.id, { force: true });
   expect(existsSync(join(cgroup, 'batch/night'))).toBe(false);
   expect(existsSync(join(cgroup, 'batch', second.id))).toBe(true);
-  await engine.call('remove', second.id, { force: true });
+  await stage.engine.call('remove', second.id, { force: true });
   expect(readdirSync(cgroup)).not.toContain('batch');
 });
 

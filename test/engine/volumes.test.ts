@@ -336,6 +336,8 @@ describe('what a container has mounted', () => {
     [['-v', '/tmp:/x', '--tmpfs', '/x'], 'Duplicate mount point: /x'],
     [['--tmpfs', '/'], "invalid specification: destination can't be '/'"],
     [['--tmpfs', '/t:odd'], 'invalid tmpfs option ["odd"]'],
+    [['-v', '/etc/passwd'], 'cannot mount volume over existing file, file exists /etc/passwd'],
+    [['-v', 'named:/etc/passwd'], 'source /etc/passwd is not directory'],
     [['--volumes-from', 'nobody'], 'No such container: nobody'],
     [['--storage-opt', 'size=1g'], "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"],
     [
@@ -345,6 +347,15 @@ describe('what a container has mounted', () => {
   ])('run %j is refused', async (options, text) => {
     expect(await refusal('run', '--rm', ...options, 'busybox', 'true')).toBe(text);
     expect(await volumeNames()).toEqual([]);
+  });
+
+  test.each([
+    ['/tmp', '/etc/passwd'],
+    ['/proc/version', '/etc'],
+  ])('%s upon %s: a directory upon a file, or the other way round', async (source, target) => {
+    expect(await refusal('run', '--rm', '-v', `${source}:${target}`, 'busybox', 'true')).toMatch(
+      /rootfs at "\/etc(\/passwd)?": .*not a directory: unknown: Are you trying to mount a directory onto a file \(or vice-versa\)\? Check if/,
+    );
   });
 
   test('/proc and /sys stay as they are', async () => {
@@ -442,4 +453,49 @@ test('kill -9 while containers with volumes come and go leaves no volume of nobo
   await using remote = await RemoteEngine.start(host.name, data);
   await vi.waitFor(async () => expect(await volumesOfNobody(remote, data)).toEqual([]), { timeout: 10_000 });
   expect(count).toBeGreaterThan(20);
+});
+
+test('leaving with what a killed runner had mounted takes the mounts away, and nothing of what they showed', async () => {
+  await using own = new AsyncDisposableStack();
+  const host = own.use(await NetworkNamespace.create());
+  const [data, shown] = [join(directory, 'left'), join(directory, 'shown')];
+  await mkdir(shown);
+  await writeFile(join(shown, 'kept'), 'of the host');
+  const archive = join(directory, 'rootfs-left.tar');
+  await writeBusyboxArchive(archive);
+  const remote = own.use(await RemoteEngine.start(host.name, data));
+  const [image] = await remote.call('load', archive, 'busybox:1');
+  await remote.call('createVolume', {
+    name: 'held',
+    options: { type: 'none', o: 'bind', device: shown },
+    labels: null,
+  });
+  await remote.call('createVolume', { name: 'memory', options: { type: 'tmpfs', device: 'tmpfs' }, labels: null });
+  const { id } = await remote.call('create', {
+    ...{ name: 'user', image: 'busybox:1', imageId: image?.id, args: ['sleep', '1000'], environment: [], labels: {} },
+    ...{ workingDirectory: '', user: '', hostname: '', restart: { kind: 'no' }, publishGroup: 'user', ports: [] },
+    mounts: [
+      { kind: 'volume', name: 'held', destination: '/held' },
+      { kind: 'volume', name: 'memory', destination: '/memory' },
+    ],
+  });
+  await remote.call('start', id);
+  const mounted = async (): Promise<number> =>
+    (await readFile('/proc/mounts', 'utf8')).split(`${data}/volumes/`).length - 1;
+  expect(await mounted()).toBe(2);
+  await remote.kill();
+  const program = [process.execPath, join(import.meta.dirname, '../../bin/main.ts'), 'runner', 'leave'];
+  const left = await run([
+    'nsenter',
+    `--net=/run/netns/${host.name}`,
+    ...program,
+    '--all',
+    '--purge',
+    '--data-root',
+    data,
+  ]);
+  expect(left).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('removed the data root') });
+  expect(await mounted()).toBe(0);
+  expect(await readdir(directory)).not.toContain('left');
+  expect(await readFile(join(shown, 'kept'), 'utf8')).toBe('of the host');
 });

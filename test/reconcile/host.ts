@@ -10,7 +10,7 @@ import { openDataRootEngine } from '../support/data-root-engine.ts';
 import { serveCalls } from '../support/serve-calls.ts';
 
 await using host = await openDataRootEngine(process.argv[2] ?? '');
-const { database, engine, images } = host;
+const { database, engine, images, volumes } = host;
 const log = (level: string, message: string): void => void process.stderr.write(`${level}: ${message}\n`);
 const reconciler = await createReconciler({ database, engine, images, clock: Date.now, log });
 const abort = new AbortController();
@@ -22,6 +22,7 @@ const methods = {
     reconciler.applyComplete({ generation, digest: await assignmentDigest(assignment) }, assignment),
   statuses: async () => reconciler.statuses(),
   list: async () => engine.list(),
+  volumes: async () => volumes.list().map(({ name }) => name),
   remove: async (id: string) => engine.remove(id, { force: true }),
   /** What a container hears at an address. */
   ask: async (id: string, address: string, port: string) => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import { randomId } from '#shared/id.ts';
 import type { AssignedTask } from '#shared/model/task.ts';
 import { writeBusyboxArchive } from '../engine/busybox-image.ts';
 import { NetworkNamespace } from '../network/namespace.ts';
+import { ociArchive } from '../support/image.ts';
 import { RemoteHost } from './remote-host.ts';
 
 const KILLS = 12;
@@ -87,6 +88,29 @@ test('an assignment becomes running containers, and their end is told', async ()
   const job = task(3, 1, { command: ['sh', '-c', 'exit 3'], restart: { kind: 'no' } });
   await host.call('apply', (generation += 1), { tasks: [job] });
   await settled([job], 'failed');
+});
+
+test('a VOLUME of its image is a volume of the task’s own, which goes with it', async () => {
+  const layers = [await readFile(join(root, 'image.tar'))];
+  await writeFile(
+    join(root, 'volume.tar'),
+    ociArchive([{ reference: 'volume:1', layers, config: { Volumes: { '/srv/': {} } } }]),
+  );
+  await host.call('load', join(root, 'volume.tar'), 'volume:1');
+  const kept = task(1, 1, {
+    image: 'volume:1',
+    command: ['sh', '-c', 'echo kept > /srv/file; trap "exit 0" TERM; sleep 1000 & wait'],
+  });
+  await host.call('apply', (generation += 1), { tasks: [kept] });
+  await settled([kept], 'running');
+  const [container] = await host.call('list');
+  const [name = ''] = await host.call('volumes');
+  expect(container?.config.mounts).toMatchObject([{ kind: 'volume', name, destination: '/srv', anonymous: true }]);
+  const file = join(root, 'data', 'volumes', name, '_data', 'file');
+  await vi.waitFor(async () => expect(await readFile(file, 'utf8')).toBe('kept\n'), within);
+  await host.call('apply', (generation += 1), { tasks: [] });
+  await settled([], 'running');
+  expect(await host.call('volumes')).toEqual([]);
 });
 
 test('a container reaches its own published port, and others do', async () => {

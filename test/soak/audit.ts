@@ -21,17 +21,21 @@ interface Inspected {
 /** How long things may take to come to rest after a start. */
 const restMs = 20_000;
 
-/** What the engine says and what kernel and disk have, where they differ; asked until they agree or the time is over. */
-export async function audit(runner: RunnerUnderFire): Promise<readonly string[]> {
+/**
+ * What the engine says and what kernel and disk have, where they differ; asked until they agree or the time is over.
+ *
+ * @param during the operation that was under way: unless it is a pause, no container may be paused
+ */
+export async function audit(runner: RunnerUnderFire, during = ''): Promise<readonly string[]> {
   const deadline = performance.now() + restMs;
   for (;;) {
-    const found = await differences(runner);
+    const found = await differences(runner, during.startsWith('pause'));
     if (found.length === 0 || performance.now() > deadline) return found;
     await delay(50); // containers come and go by their policies while we look
   }
 }
 
-async function differences(runner: RunnerUnderFire): Promise<string[]> {
+async function differences(runner: RunnerUnderFire, mayBePaused: boolean): Promise<string[]> {
   const listed = (await get(runner, '/containers/json?all=1')) as { Id: string }[];
   const inspected: Inspected[] = [];
   for (const { Id } of listed) {
@@ -41,12 +45,14 @@ async function differences(runner: RunnerUnderFire): Promise<string[]> {
   const running = inspected.filter(({ State }) => State.Running && State.Status !== 'restarting');
   return [
     ...inspected.filter(({ State }) => ['removing', 'dead'].includes(State.Status)).map(({ Id }) => `${Id} is stuck`),
+    ...running.filter(({ State }) => State.Paused && !mayBePaused).map(({ Id }) => `${Id} is paused, unasked`),
     ...(await processDifferences(runner, running)),
     ...(await directoryDifferences(runner, inspected)),
     ...(await networkDifferences(runner, running)),
     ...(await volumeDifferences(runner, inspected)),
     ...(await imageDifferences(runner)),
     ...(await mountDifferences(runner)),
+    ...(await programDifferences(runner)),
   ];
 }
 
@@ -92,7 +98,10 @@ interface ListedNetwork {
   readonly Driver: string;
 }
 
-/** A bridge for each network, a link for each running container's endpoint, one table of rules. */
+/**
+ * A bridge for each network, a link for each running container's endpoint, one table of rules, and one for names where there
+ * is a network whose gateway answers them.
+ */
 async function networkDifferences(runner: RunnerUnderFire, running: readonly Inspected[]): Promise<string[]> {
   const networks = (await get(runner, '/networks')) as ListedNetwork[];
   const bridges = networks.filter(({ Driver }) => Driver === 'bridge').map(({ Name }) => Name);
@@ -107,8 +116,11 @@ async function networkDifferences(runner: RunnerUnderFire, running: readonly Ins
   const [links, devices] = [await count('veth'), await count('bridge')];
   if (devices !== bridges.length) found.push(`${devices} bridges, ${bridges.length} networks (${bridges.join(' ')})`);
   if (links !== endpoints.length) found.push(`${links} links, ${endpoints.length} endpoints`);
-  const tables = (await runner.namespace.run('nft', 'list', 'tables')).trim();
-  if (tables.split('\n').length !== 1) found.push(`tables: ${tables}`);
+  const { instance } = runner;
+  const names = bridges.some((name) => name !== 'bridge') ? [`table ip berth-names-${instance}`] : [];
+  const expected = [`table ip berth-${instance}`, ...names].join(', ');
+  const tables = (await runner.namespace.run('nft', 'list', 'tables')).trim().split('\n').toSorted().join(', ');
+  if (tables !== expected) found.push(`tables are ${tables}, not ${expected}`);
   return found;
 }
 
@@ -148,6 +160,15 @@ async function mountDifferences({ pid, directory }: RunnerUnderFire): Promise<st
   const tables = await Promise.all([pid, 'self'].map((which) => readFile(`/proc/${which}/mountinfo`, 'utf8')));
   const lines = tables.flatMap((table) => table.split('\n')).filter((line) => line.includes(directory));
   return lines.map((line) => `mount ${line}`);
+}
+
+/** One launcher, and no program that works on files: nothing is asked of the runner now. */
+async function programDifferences(runner: RunnerUnderFire): Promise<string[]> {
+  const pids = (await runner.namespace.run('ip', 'netns', 'pids', runner.namespace.name)).trim().split('\n');
+  const names = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')));
+  const left = names.map((name) => name.trim()).filter((name) => /^berth-(files|unpack)/.test(name));
+  const launchers = names.filter((name) => name.startsWith('memfd:berth')).length;
+  return [...left.map((name) => `${name} still runs`), ...(launchers === 1 ? [] : [`${launchers} launchers run`])];
 }
 
 async function directoriesIn(path: string): Promise<readonly string[]> {

@@ -76,6 +76,12 @@ export class RunnerUnderFire implements AsyncDisposable {
     return (await readFile(join(this.directory, 'runner.log'), 'utf8')).slice(-4000);
   }
 
+  /** What it has said that it could not do. */
+  async errors(): Promise<readonly string[]> {
+    const lines = (await readFile(join(this.directory, 'runner.log'), 'utf8')).split('\n');
+    return lines.filter((line) => /^\S+ error /.test(line));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#daemon?.[Symbol.asyncDispose]();
     if (this.#instance !== '') await removeCgroups(this.#instance, AbortSignal.timeout(startMs));

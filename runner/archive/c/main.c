@@ -13,6 +13,11 @@
  *              read PATH FOLLOW NAME FLAGS SKIPPED...   the archive on stdout; FLAGS of: x (same file system), l (layer)
  *              write PATH KEEP-KINDS UID|- GID CONTENT-BYTES ENTRIES DEPTH RATIO   the archive on stdin
  *              copy-out PATH DIRECTORY
+ *              lay-over DIRECTORY   a layer's tree upon what its lower layers have made of the directory (view: tree)
+ *              changes list|layer SECONDS NANOSECONDS COUNT LOWER... SKIPPED...   of a complete root (view: tree) against
+ *                                   its layers, uppermost first; it was made at that time
+ *              probe FILE DIRECTORY   whether the overlay can hide a lower file, and a lower directory's content
+ *              subvolume make NAME | snapshot SOURCE NAME | seal SOURCE NAME | remove NAME   of btrfs (view: tree)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +38,10 @@
 #include "../../image/unpack/path.h"
 #include "../../image/unpack/report.h"
 #include "../../image/unpack/tree.h"
+#include "changes.h"
 #include "pack.h"
 #include "path-stat.h"
+#include "subvolume.h"
 #include "view.h"
 
 #define REPORT_FD 3
@@ -137,7 +144,8 @@ static int open_path(int root, const char *path, int flags)
 {
 	int found = beneath_open(root, path, flags);
 
-	if (found < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+	/* Nothing can be under a name that the kernel does not take. */
+	if (found < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG))
 		fail("unknown", path, "%s", strerror(errno));
 	if (found < 0)
 		fail_errno("open", path);
@@ -237,7 +245,7 @@ static void run_write(int root)
 }
 
 /* One process reads, the other writes: with the checks and the order of an archive that came from anywhere. */
-static void copy_tree(int top, const char *directory, int target)
+static void copy_tree(int top, const char *directory, int target, bool layer)
 {
 	int ends[2];
 
@@ -249,7 +257,7 @@ static void copy_tree(int top, const char *directory, int target)
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ends[0]);
-		struct pack_options options = { .same_filesystem = true };
+		struct pack_options options = { .same_filesystem = !layer, .layer = layer };
 		archive_open(&archive, ends[1]);
 		archive.nanoseconds = true;
 		pack(&archive, top, ".", &options);
@@ -260,7 +268,8 @@ static void copy_tree(int top, const char *directory, int target)
 		.content_bytes = UINT64_MAX / 4, .entries = UINT64_MAX, .depth = PATH_MAX, .ratio = UINT64_MAX
 	};
 	tree_use(&tree, target, &limits);
-	tree.literal = true;
+	tree.literal = !layer;
+	tree.applies = layer;
 	unpack_all(ends[0], false, 0, 0);
 	int status;
 	if (waitpid(child, &status, 0) < 0 || status != 0)
@@ -272,9 +281,65 @@ static void run_copy_out(int root, int target, const char *path)
 	int top = beneath_open(root, path, O_PATH | O_DIRECTORY);
 
 	if (top >= 0)
-		copy_tree(top, path, target);
+		copy_tree(top, path, target, false);
+	else if (errno == ENOTDIR && beneath_open(root, path, O_PATH) >= 0)
+		fail("not-a-directory", path, "source /%s is not directory", path);
 	else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
 		fail_errno("open", path);
+	begin();
+}
+
+static void run_lay_over(int root, int target, const char *directory)
+{
+	copy_tree(root, directory, target, true);
+	begin();
+}
+
+static void run_changes(int root)
+{
+	static int layers[CHANGES_MAX_LAYERS];
+	struct changes_options options = { .as_layer = strcmp(take(), "layer") == 0 };
+
+	options.made.tv_sec = (time_t)take_number();
+	options.made.tv_nsec = (long)take_number();
+	size_t count = take_number();
+	if (count == 0 || count > CHANGES_MAX_LAYERS)
+		fail("io", NULL, "a root of %zu layers", count);
+	for (size_t index = 0; index < count; index++) {
+		char *path = take();
+		layers[index] = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (layers[index] < 0)
+			fail_errno("open of a layer", path);
+	}
+	options.skipped = next_argument;
+	begin();
+	changes_tell(root, layers, count, &options);
+}
+
+/* As a container does that deletes a file of its image, and a directory to make it anew. */
+static void run_probe(int root)
+{
+	char *file = take(), *directory = take();
+
+	if (unlinkat(root, file, 0) < 0)
+		fail_errno("remove a file of a lower layer", file);
+	if (unlinkat(root, directory, AT_REMOVEDIR) < 0 || mkdirat(root, directory, 0755) < 0)
+		fail_errno("replace a directory of a lower layer", directory);
+	begin();
+}
+
+static void run_subvolume(int root)
+{
+	char *what = take();
+
+	if (strcmp(what, "make") == 0) {
+		subvolume_make(root, take());
+	} else if (strcmp(what, "remove") == 0) {
+		subvolume_remove(root, take());
+	} else {
+		char *source = take();
+		subvolume_snapshot(root, source, take(), strcmp(what, "seal") == 0);
+	}
 	begin();
 }
 
@@ -316,7 +381,7 @@ int main(int count, char **arguments)
 	fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);
 	report_to(REPORT_FD);
 	die_with_parent((pid_t)take_number());
-	bool copies = asks_for(next_argument, "copy-out");
+	bool copies = asks_for(next_argument, "copy-out") || asks_for(next_argument, "lay-over");
 	int target = copies ? open_target(next_argument) : -1;
 	int root = take_view();
 	if (!take_if("--"))
@@ -329,6 +394,14 @@ int main(int count, char **arguments)
 		run_write(root);
 	else if (take_if("copy-out"))
 		run_copy_out(root, target, take());
+	else if (take_if("lay-over"))
+		run_lay_over(root, target, take());
+	else if (take_if("changes"))
+		run_changes(root);
+	else if (take_if("probe"))
+		run_probe(root);
+	else if (take_if("subvolume"))
+		run_subvolume(root);
 	else
 		misused("no such operation");
 	return 0;

@@ -162,7 +162,7 @@ static void put_directory(struct walk *walk, int found, const struct stat *statu
 			       &(struct member){ .name = walk->name, .link = "", .type = '5', .descriptor = found }, status);
 	if (walk->options->layer && is_opaque(found))
 		put_whiteout(walk, strlen(walk->name), ".wh..wh..opq", "");
-	if (!walk->options->same_filesystem || status->st_dev == walk->device) {
+	if (!walk->options->flat && (!walk->options->same_filesystem || status->st_dev == walk->device)) {
 		char self[32];
 		snprintf(self, sizeof self, "/proc/self/fd/%d", found);
 		int directory = open(self, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -221,4 +221,34 @@ void pack(struct archive *archive, int top, const char *name, const struct pack_
 	else
 		put_entry(&walk, own, &status, 0);
 	archive_close(archive);
+}
+
+static struct walk chosen;
+static const struct pack_options chosen_options = { .layer = true, .flat = true };
+
+void pack_begin(struct archive *archive, int top)
+{
+	chosen.archive = archive;
+	chosen.options = &chosen_options;
+	chosen.top = top;
+}
+
+static size_t choose(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	strcpy(chosen.name, path);
+	return slash == NULL ? 0 : (size_t)(slash + 1 - path);
+}
+
+void pack_path(const char *path, int found, const struct stat *status)
+{
+	put_entry(&chosen, found, status, choose(path));
+}
+
+void pack_hidden(const char *path)
+{
+	size_t base = choose(path);
+
+	put_whiteout(&chosen, base, ".wh.", path + base);
 }

@@ -8,6 +8,7 @@ struct pack_options {
 	bool same_filesystem; /* nothing of what is mounted below the top */
 	char **skipped; /* paths from the top that are left out, ended by NULL; or NULL */
 	bool layer; /* overlayfs' marks become the whiteouts of a layer (OCI image-spec, layer.md) */
+	bool flat; /* of a directory itself only */
 };
 
 /*
@@ -16,3 +17,8 @@ struct pack_options {
  * changes or goes meanwhile is told as it was when it was looked at; sockets are left out.
  */
 void pack(struct archive *archive, int top, const char *name, const struct pack_options *options);
+
+/* A layer of chosen paths from the top, a directory before what is in it. `found` is taken. */
+void pack_begin(struct archive *archive, int top);
+void pack_path(const char *path, int found, const struct stat *status);
+void pack_hidden(const char *path);

@@ -1,11 +1,12 @@
 import type { ContainerConfig } from '../../container/config.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
+import { dockerDriverName, type DriverName } from '../../storage/driver-name.ts';
 import { combinedId } from '../../network/combined-id.ts';
 import { defaultLink, endpointDocuments, type NetworkView } from './container-network.ts';
 import { apiTime, statusWord } from './container-status.ts';
 import { mountPoints } from './create/container-mounts.ts';
 import { hostConfigDocument } from './host-config-document.ts';
-import type { ContainerSize } from './container-summary.ts';
+import type { ContainerSize } from './container-size.ts';
 
 /** Where a container's files are on the host. */
 export interface ContainerPlace {
@@ -13,12 +14,10 @@ export interface ContainerPlace {
   readonly hostnamePath: string;
   readonly hostsPath: string;
   readonly resolvConfPath: string;
-  readonly upper: string;
-  readonly work: string;
+  /** What of it the storage driver tells. */
+  readonly storage: { readonly driver: DriverName; readonly data: Readonly<Record<string, string>> | null };
   /** A volume's directory. */
   readonly volumePath: (name: string) => string;
-  /** Lowest first. */
-  readonly layers: readonly string[];
 }
 
 export interface DocumentView {
@@ -47,7 +46,7 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
     LogPath: view.place.logPath,
     Name: `/${config.name}`,
     RestartCount: record.restarts,
-    Driver: 'overlay2',
+    Driver: dockerDriverName(view.place.storage.driver),
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
@@ -55,12 +54,8 @@ export function containerDocument(record: ContainerRecord, view: DocumentView): 
     ExecIDs: view.execIds.length === 0 ? null : view.execIds,
     HostConfig: hostConfigDocument(config),
     GraphDriver: {
-      Name: 'overlay2',
-      Data: {
-        LowerDir: view.place.layers.toReversed().join(':'),
-        UpperDir: view.place.upper,
-        WorkDir: view.place.work,
-      },
+      Name: dockerDriverName(view.place.storage.driver),
+      Data: view.place.storage.data,
     },
     ...(view.size === undefined ? {} : { SizeRw: view.size.writtenBytes, SizeRootFs: view.size.rootBytes }),
     Mounts: mountPoints(config, view.place.volumePath),

@@ -70,3 +70,10 @@ test('changes of a record are told as events of Docker', () => {
   expect(actions(running, record('a1', { health: 'healthy' }))).toEqual(['health_status: healthy']);
   expect(actions(exited, undefined)).toEqual(['destroy']);
 });
+
+test.each(['{"status":7}', '{"status":[7]}', '{"status":"running"}', '{"status":{"a":"b"}}', '[1]', 'x'])(
+  'filters that are none: %s',
+  (text) => {
+    expect(() => parseFilters(text, containerFilterNames)).toThrow('invalid filters');
+  },
+);

@@ -1,15 +1,10 @@
 import type { ContainerRecord } from '../../container/engine.ts';
 import { exposedPorts } from './container-document.ts';
+import type { ContainerSize } from './container-size.ts';
 import { endpointDocuments, type NetworkView } from './container-network.ts';
 import { mountPoints } from './create/container-mounts.ts';
 import { networkModeOf } from './create/networking.ts';
 import { statusText, statusWord } from './container-status.ts';
-
-/** Bytes that a container wrote, and with its image's. */
-export interface ContainerSize {
-  readonly writtenBytes: number;
-  readonly rootBytes: number;
-}
 
 /** One entry of GET /containers/json (ContainerSummary). */
 export function containerSummary(

@@ -24,10 +24,18 @@ function allFilters(text: string | undefined): Filters {
   const filters = new Map<string, readonly string[]>();
   if (text === undefined || text === '') return filters;
   for (const [name, value] of Object.entries(jsonObject(text))) {
-    const values = Array.isArray(value) ? value : typeof value === 'object' && value !== null ? Object.keys(value) : [];
-    filters.set(name, values.map(String));
+    filters.set(name, valuesOf(name, value));
   }
   return filters;
+}
+
+function valuesOf(name: string, value: unknown): readonly string[] {
+  if (value === null) return [];
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
+  const isSet = typeof value === 'object' && !Array.isArray(value);
+  if (isSet && Object.values(value).every((one) => typeof one === 'boolean')) return Object.keys(value);
+  const text = `invalid filters: "${name}" is neither a list of texts nor a set of them`;
+  throw new BerthError('invalid', 'docker.filters-invalid', text);
 }
 
 function jsonObject(text: string): Readonly<Record<string, unknown>> {

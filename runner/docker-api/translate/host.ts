@@ -1,7 +1,9 @@
 import type { HostFacts } from '#shared/model/host.ts';
 import { BERTH_VERSION } from '#shared/version.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
-import { runtimes, type IsolationHost } from './create/isolation.ts';
+import { dockerDriverName } from '../../storage/driver-name.ts';
+import type { StorageDriver } from '../../storage/storage-driver.ts';
+import type { IsolationHost } from './create/isolation.ts';
 import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
 
 /** What the answers about this host are made of. */
@@ -12,7 +14,8 @@ export interface HostView {
   readonly dataRoot: string;
   readonly containers: readonly ContainerRecord[];
   readonly imageCount: number;
-  readonly isolation: Pick<IsolationHost, 'apparmorProfiles' | 'remapsAll'>;
+  readonly isolation: Pick<IsolationHost, 'apparmorProfiles' | 'remapsAll' | 'runtimes'>;
+  readonly storage: { readonly driver: Pick<StorageDriver, 'name' | 'status'>; readonly warnings: readonly string[] };
   readonly now: number;
   /** The default logging driver; absent: json-file. */
   readonly logDriver?: string;
@@ -54,8 +57,8 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     ContainersPaused: paused,
     ContainersStopped: containers.length - active.length,
     Images: view.imageCount,
-    Driver: 'overlay2', // layers as directories below overlayfs, as the driver of this name has them
-    DriverStatus: [['Backing', 'overlayfs']],
+    Driver: dockerDriverName(view.storage.driver.name),
+    DriverStatus: view.storage.driver.status,
     DockerRootDir: view.dataRoot,
     Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'local'] },
     ...limits(facts.controllers),
@@ -85,8 +88,13 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: BERTH_VERSION,
-    Runtimes: Object.fromEntries(runtimes.map((name) => [name, { path: 'berth-launcher' }])),
-    DefaultRuntime: 'berth',
+    Runtimes: Object.fromEntries(
+      [...view.isolation.runtimes.programs].map(([name, program]) => [
+        name,
+        { path: program?.path ?? 'berth-launcher' },
+      ]),
+    ),
+    DefaultRuntime: view.isolation.runtimes.default,
     Swarm: { NodeID: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
     LiveRestoreEnabled: true, // containers outlive the runner
     Isolation: '',
@@ -96,7 +104,7 @@ export function infoAnswer(view: HostView): Readonly<Record<string, unknown>> {
     InitCommit: { ID: '' },
     SecurityOptions: securityOptions(view),
     ProductLicense: '',
-    Warnings: warnings(facts.controllers),
+    Warnings: warnings(view),
   };
 }
 
@@ -122,8 +130,8 @@ function limits(controllers: readonly string[]): Readonly<Record<string, boolean
   };
 }
 
-/** What dockerd says of each controller that is not there. */
-function warnings(controllers: readonly string[]): readonly string[] | null {
+/** Of the storage, and what dockerd says of each controller that is not there. */
+function warnings({ facts: { controllers }, storage }: HostView): readonly string[] | null {
   const missing: Readonly<Record<string, string>> = {
     memory: 'WARNING: No memory limit support',
     cpu: 'WARNING: No cpu shares support',
@@ -131,6 +139,7 @@ function warnings(controllers: readonly string[]): readonly string[] | null {
     pids: 'WARNING: No pids limit support',
     io: 'WARNING: No io.weight support',
   };
-  const texts = Object.keys(missing).flatMap((name) => (controllers.includes(name) ? [] : [missing[name] ?? name]));
+  const absent = Object.keys(missing).flatMap((name) => (controllers.includes(name) ? [] : [missing[name] ?? name]));
+  const texts = [...storage.warnings, ...absent];
   return texts.length === 0 ? null : texts;
 }

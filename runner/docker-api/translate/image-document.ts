@@ -1,6 +1,8 @@
 import { BerthError } from '#shared/errors.ts';
 import { z } from 'zod';
 import type { ImageRecord } from '../../image/store.ts';
+import { dockerDriverName } from '../../storage/driver-name.ts';
+import type { StorageDriver } from '../../storage/storage-driver.ts';
 import { familiarReference, parseReference } from '#shared/oci/reference.ts';
 import { zeroTime } from './container-status.ts';
 
@@ -48,7 +50,11 @@ export function imageSummary(image: ImageRecord, containers: number): Document {
 }
 
 /** GET /images/{name}/json (ImageInspect). */
-export function imageDocument(image: ImageRecord, configText: string): Document {
+export function imageDocument(
+  image: ImageRecord,
+  configText: string,
+  storage: Pick<StorageDriver, 'name' | 'graphData'>,
+): Document {
   const shown = parseConfig(image.id, configText);
   return {
     Id: image.id,
@@ -65,7 +71,7 @@ export function imageDocument(image: ImageRecord, configText: string): Document 
     Os: shown.os ?? '',
     Size: image.sizeBytes,
     VirtualSize: image.sizeBytes,
-    GraphDriver: { Name: 'overlay2', Data: { LowerDir: image.layerDirectories.toReversed().join(':') } },
+    GraphDriver: { Name: dockerDriverName(storage.name), Data: storage.graphData(undefined, image.layerDirectories) },
     RootFS: { Type: 'layers', Layers: shown.rootfs?.diff_ids ?? [] },
     Metadata: { LastTagTime: zeroTime },
   };

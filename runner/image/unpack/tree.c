@@ -305,7 +305,11 @@ void tree_add(struct tree *tree, struct input *input, const struct entry *entry)
 	int parent = open_parent(tree, parent_path, entry);
 	if (tree->keep_kinds)
 		check_kinds(tree, entry, path, parent, base);
-	if (whiteout) {
+	if (whiteout && tree->applies) {
+		tree->parent_current = false; /* its path may lead elsewhere once something is gone; closed by the next entry */
+		whiteout_apply(entry, parent, base);
+		input_skip(input, entry->size);
+	} else if (whiteout) {
 		whiteout_add(tree, entry, parent_path, parent, base);
 		input_skip(input, entry->size);
 	} else {

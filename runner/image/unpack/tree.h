@@ -27,6 +27,7 @@ struct tree {
 	char parent_path[PATH_MAX];
 	bool replaced; /* an entry took the place of an earlier one */
 	bool literal; /* the archive is no layer: names that begin with `.wh.` are names like others */
+	bool applies; /* whiteouts take away what earlier layers have put here, instead of being written down */
 	bool keep_top; /* the directory that it is unpacked into is left as it is, whatever the archive says of it */
 	bool keep_kinds; /* a directory is never replaced by anything else, nor anything else by a directory */
 	char prefix[PATH_MAX]; /* that directory beneath the root; empty: the root itself */

@@ -1,5 +1,6 @@
 #include "whiteout.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "report.h"
 
 static const char prefix[] = ".wh.";
@@ -61,4 +63,29 @@ void whiteout_add(struct tree *tree, const struct entry *entry, const char *pare
 	if (errno != EEXIST)
 		fail_errno("mknod of a whiteout", entry->name);
 	hide_below_existing(parent, hidden, entry);
+}
+
+static void empty_directory(int directory, const char *entry)
+{
+	int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = own < 0 ? NULL : fdopendir(own);
+
+	if (stream == NULL)
+		fail_errno("open of an opaque directory", entry);
+	for (struct dirent *child; (child = readdir(stream)) != NULL;)
+		if (strcmp(child->d_name, ".") != 0 && strcmp(child->d_name, "..") != 0)
+			beneath_remove(directory, child->d_name, entry);
+	closedir(stream);
+}
+
+void whiteout_apply(const struct entry *entry, int parent, const char *base)
+{
+	const char *hidden = base + sizeof prefix - 1;
+
+	if (strcmp(base, opaque) == 0)
+		empty_directory(parent, entry->name);
+	else if (hidden[0] == '\0' || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
+		fail("escape", entry->name, "a whiteout of no file in its directory");
+	else
+		beneath_remove(parent, hidden, entry->name);
 }

@@ -15,5 +15,7 @@
 
 bool whiteout_name(const char *base);
 void whiteout_add(struct tree *tree, const struct entry *entry, const char *parent_path, int parent, const char *base);
+/* Removes what it hides. An opaque mark comes right after its directory's entry, before what the layer has in there. */
+void whiteout_apply(const struct entry *entry, int parent, const char *base);
 bool whiteout_is(const struct stat *found);
 void whiteout_make_opaque(int directory, const char *entry);

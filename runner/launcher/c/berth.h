@@ -25,7 +25,7 @@ enum report_kind {
     REPORT_MOUNT        /* to the child: a detached mount accompanies the message */
 };
 
-enum category { CATEGORY_GENERAL, CATEGORY_NOT_FOUND, CATEGORY_NOT_EXECUTABLE, CATEGORY_USER, CATEGORY_UNSUPPORTED };
+enum category { CATEGORY_GENERAL, CATEGORY_NOT_FOUND, CATEGORY_NOT_EXECUTABLE, CATEGORY_USER, CATEGORY_UNSUPPORTED, CATEGORY_RUNTIME };
 
 /* One message of a SEQPACKET socket pair between child, shim and spawner. */
 struct report {

@@ -95,6 +95,17 @@ static void decode_host(struct reader *r, struct operation *o) {
         o->path.flag = get_u32(r);
         break;
     case OP_APPARMOR: o->path.path = next_string(r); break;
+    case OP_RUNTIME:
+        o->runtime.binary = next_string(r);
+        o->runtime.root = next_string(r);
+        o->runtime.bundle = next_string(r);
+        o->runtime.id = next_string(r);
+        o->runtime.cgroup_root = next_string(r);
+        o->runtime.config = get_strings(r);
+        o->runtime.process = next_string(r);
+        o->runtime.privileged = next_string(r);
+        if (o->runtime.binary[0] != '/' || o->runtime.id[0] == '-') r->bad = true;
+        break;
     case OP_JOIN:
         o->join.kind = get_u32(r);
         o->join.path = next_string(r);
@@ -238,7 +249,7 @@ bool check_operations(struct reader *reader, struct reader *list, uint32_t *coun
 bool check_plan(const uint8_t *bytes, size_t size, struct plan *plan) {
     struct reader reader = {.at = bytes, .left = size};
     if (get_u32(&reader) != PLAN_MAGIC) return false;
-    return check_operations(&reader, &plan->host, &plan->host_count, OP_SHIM, OP_APPARMOR) &&
+    return check_operations(&reader, &plan->host, &plan->host_count, OP_SHIM, OP_RUNTIME) &&
            check_operations(&reader, &plan->container, &plan->container_count, OP_CGROUP_NAMESPACE, OP_DIRECTORY_ROOT) &&
            reader.left == 0;
 }

@@ -20,8 +20,8 @@ static int open_root(const struct operation *o, int user_namespace, const struct
                      struct report *report) {
     if (o->kind == OP_OVERLAY) return mount_mapped_overlay(&o->overlay, user_namespace, maps, report);
     const char *source = o->directory_root.source;
-    int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT);
-    if (tree < 0) return fail(report, errno, "open root", source);
+    int tree = open_directory_root(source, report);
+    if (tree < 0) return -1;
     if (map_owners(tree, user_namespace, source, report) == 0) return tree;
     close(tree);
     return -1;

@@ -183,12 +183,24 @@ int mount_mapped_overlay(const struct overlay_operation *overlay, int user_names
     return root;
 }
 
-int mount_directory(const char *source, const char *mount_point, struct report *report) {
-    int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT);
+int open_directory_root(const char *source, struct report *report) {
+    struct stat status;
+    int tree = open_tree(AT_FDCWD, source,
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW);
     if (tree < 0) return fail(report, errno, "open root", source);
+    if (fstat(tree, &status) < 0 || !S_ISDIR(status.st_mode)) {
+        errno = ENOTDIR;
+        return fail_closing(tree, report, "verify root", source);
+    }
     struct mount_attr attributes = {.propagation = MS_PRIVATE};
     if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
         return fail_closing(tree, report, "set attributes of root", source);
+    return tree;
+}
+
+int mount_directory(const char *source, const char *mount_point, struct report *report) {
+    int tree = open_directory_root(source, report);
+    if (tree < 0) return -1;
     if (move_mount(tree, "", AT_FDCWD, mount_point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return fail_closing(tree, report, "mount root on", mount_point);
     return tree;
@@ -306,6 +318,11 @@ int open_bind(const struct bind_operation *bind, int user_namespace, struct repo
     return -1;
 }
 
+static bool is_directory(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 int mount_bind(int root, int tree, const struct bind_operation *bind, struct report *report) {
     if (tree < 0) tree = open_bind(bind, -1, report);
     if (tree < 0) return -1;
@@ -317,6 +334,8 @@ int mount_bind(int root, int tree, const struct bind_operation *bind, struct rep
     int result = 0;
     if (is_guarded(target))
         result = fail(report, EPERM, "mount beneath /proc or /sys", bind->destination);
+    else if (!S_ISDIR(status.st_mode) && is_directory(target)) /* move_mount would say EINVAL, as it does for much */
+        result = fail(report, ENOTDIR, "bind on", bind->destination);
     else if (attach(tree, target) < 0)
         result = fail(report, errno, "bind on", bind->destination);
     close(tree);

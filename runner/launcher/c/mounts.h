@@ -12,7 +12,8 @@ int mount_overlay(const struct overlay_operation *overlay, struct report *report
 /* The same, detached, with layers whose owners are ids of a user namespace; it has to be the caller's mount namespace alone. */
 int mount_mapped_overlay(const struct overlay_operation *overlay, int user_namespace,
                          const struct id_maps_operation *maps, struct report *report);
-/* The same with a directory as it is. */
+/* A complete tree as the root: a mount of its own, private, of a directory that is no symlink; detached, or mounted. */
+int open_directory_root(const char *source, struct report *report);
 int mount_directory(const char *source, const char *mount_point, struct report *report);
 int mount_filesystem(int root, const struct filesystem_operation *filesystem, struct report *report);
 /* A detached mount of a bind's source; `user_namespace`: whose ids its owners become when it asks for that, or -1. */

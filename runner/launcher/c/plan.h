@@ -29,6 +29,7 @@ enum operation_kind {
     OP_JOIN,
     OP_ID_MAPS,
     OP_APPARMOR,
+    OP_RUNTIME,
     /* Performed by the child, on its way into the container. */
     OP_CGROUP_NAMESPACE = 32,
     OP_OVERLAY,
@@ -132,6 +133,16 @@ struct pivot_operation {
     uint32_t readonly;
     uint64_t propagation;
 };
+/*
+ * An OCI runtime that makes the container instead of us. `config` is its config.json but for `process` and the last brace;
+ * `process` what of a process's document is the same for all of the container's, `privileged` the same for privileged execs.
+ */
+struct runtime_operation {
+    const char *binary, *root, *bundle, *id;
+    const char *cgroup_root; /* where the host has the v2 hierarchy */
+    struct strings config;
+    const char *process, *privileged;
+};
 struct user_operation {
     const char *user;
     struct strings groups;
@@ -168,6 +179,7 @@ struct operation {
         struct device_program_operation device_program;
         struct join_operation join;
         struct id_maps_operation id_maps;
+        struct runtime_operation runtime;
         struct sysctl_operation sysctl;
         struct pivot_operation pivot;
         struct {

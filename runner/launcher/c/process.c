@@ -1,6 +1,7 @@
 /* The container's first process and its execs: their streams, their start, their end. */
 #define _GNU_SOURCE
 #include "shim.h"
+#include "runtime_exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 
 static bool is_first(const struct process *process) { return process == &shim.processes[0]; }
 
-static void close_source(struct source *source) {
+void close_source(struct source *source) {
     /* Explicitly out of the set: a child that has not called execve yet may still hold a copy. */
     if (source->fd >= 0 && source->events) epoll_ctl(shim.epoll, EPOLL_CTL_DEL, source->fd, NULL);
     if (source->fd >= 0) close(source->fd);
@@ -27,7 +28,7 @@ static void close_source(struct source *source) {
 
 void process_reset(struct process *process) {
     memset(process, 0, sizeof(*process));
-    process->connection = -1;
+    process->connection = process->console = -1;
     process->cgroup.directory = process->cgroup.events = -1;
     process->pidfd.fd = process->sync.fd = process->in.fd = process->out.fd = process->err.fd = -1;
 }
@@ -108,7 +109,7 @@ int process_kill(uint32_t pid) {
     return 0;
 }
 
-static void finish_exec(struct process *process) {
+void process_finish_exec(struct process *process) {
     leave_cgroup(process);
     if (process->connection >= 0) {
         struct connection *connection = &shim.connections[process->connection];
@@ -131,7 +132,7 @@ void process_pump(struct process *process, bool all) {
         more = pump_stream(process, &process->err, 1) || more;
         if (!all) break;
     }
-    if (process->exited && !more && !is_first(process)) finish_exec(process);
+    if (process->exited && !more && !is_first(process)) process_finish_exec(process);
 }
 
 int process_signal(const struct process *process, uint32_t number) {
@@ -157,7 +158,7 @@ void process_reaped(struct process *process) {
     if (!is_first(process)) process_pump(process, true);
 }
 
-static void exec_failed(struct process *process, const struct report *report) {
+void process_exec_failed(struct process *process, const struct report *report) {
     if (process->connection >= 0) {
         struct connection *connection = &shim.connections[process->connection];
         connection_send_failure(connection, connection->request, report);
@@ -173,6 +174,7 @@ static void exec_failed(struct process *process, const struct report *report) {
 void process_sync(struct process *process) {
     struct report report;
     int fd, result;
+    if (shim.launch.runtime.binary) return runtime_exec_sync(process);
     while ((result = receive_report(process->sync.fd, &report, &fd)) == 1) {
         if (report.kind == REPORT_EXEC) process->reached = true;
         if (report.kind == REPORT_TERMINAL && fd >= 0 && process->out.fd < 0) {
@@ -182,14 +184,18 @@ void process_sync(struct process *process) {
         } else if (fd >= 0) {
             close(fd);
         }
-        if (report.kind == REPORT_FAILED) return exec_failed(process, &report);
+        if (report.kind == REPORT_FAILED) return process_exec_failed(process, &report);
     }
     if (result < 0) return;
     close_source(&process->sync);
     if (!process->reached) {
         fail(&report, ECHILD, "set up (it died meanwhile)", "exec");
-        return exec_failed(process, &report);
+        return process_exec_failed(process, &report);
     }
+    process_exec_started(process);
+}
+
+void process_exec_started(struct process *process) {
     process->started = true;
     if (process->connection < 0) return process_close_streams(process);
     uint8_t pid[4];
@@ -285,7 +291,11 @@ int process_exec(int connection, const uint8_t *payload, size_t size, struct rep
         process->used = false;
         return -1;
     }
-    if (start_exec(process, &child, report) < 0) return -1;
+    if (shim.launch.runtime.binary) {
+        if (runtime_exec_start(process, &child, flags & EXEC_PRIVILEGED, report) < 0) return -1;
+    } else if (start_exec(process, &child, report) < 0) {
+        return -1;
+    }
     shim.connections[connection].process = (int)(process - shim.processes);
     return 0;
 }

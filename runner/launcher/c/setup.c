@@ -7,6 +7,7 @@
 #include "host_mounts.h"
 #include "namespaces.h"
 #include "netlink.h"
+#include "runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +84,7 @@ static int perform_host(struct launch *launch, const struct operation *o, struct
         launch->has_id_maps = true;
         return 0;
     case OP_APPARMOR: launch->restrictions.apparmor = o->path.path; return 0;
+    case OP_RUNTIME: launch->runtime = o->runtime; return 0;
     case OP_LINK:
         if (launch->link_count == MAX_LINKS) return fail(report, E2BIG, "create link", o->link.host_name);
         launch->links[launch->link_count++] = o->link;
@@ -241,7 +243,7 @@ void set_oom_score(const struct launch *launch, pid_t pid, int notify) {
     send_report(notify, &warning, -1);
 }
 
-static int make_links(struct launch *launch, struct report *report) {
+int make_links(struct launch *launch, struct report *report) {
     for (size_t i = 0; i < launch->link_count; i++)
         if (link_create(&launch->links[i], IFLA_NET_NS_PID, (uint32_t)launch->pid, report) < 0) return -1;
     if (launch->link_count && send(launch->sync, "", 1, MSG_NOSIGNAL) < 0)
@@ -315,12 +317,14 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
     launch->state = launch->listener = launch->pidfd = launch->sync = launch->terminal = -1;
     launch->standard_in = launch->standard_out = launch->standard_error = -1;
     launch->cgroup.directory = launch->pid_namespace = launch->user_namespace = -1;
+    launch->bundle = launch->rootfs = -1;
     for (uint32_t i = 0; i < plan->host_count; i++) {
         if (!decode_operation(&host, &operation)) return fail(report, EINVAL, "decode", "plan");
         if (perform_host(launch, &operation, report) < 0) return -1;
         if (operation.kind == OP_SHIM && (open_socket(launch, report) < 0 || reserve_exit(launch, report) < 0)) return -1;
     }
     if (launch->state < 0 || launch->cgroup.directory < 0) return fail(report, EINVAL, "perform", "incomplete plan");
+    if (launch->runtime.binary) return runtime_start(launch, plan, notify, report);
     if (start_child(launch, plan, report) < 0) return -1;
     set_oom_score(launch, launch->pid, notify);
     if (has_user_namespace(launch) && serve_user_namespace(launch, plan, report) < 0)
@@ -338,6 +342,7 @@ void launch_undo(struct launch *launch) {
         while (waitpid(launch->pid, NULL, 0) < 0 && errno == EINTR) {
         }
     }
+    if (launch->runtime.binary) runtime_delete(launch);
     for (size_t i = 0; i < launch->link_count; i++) link_remove(launch->links[i].host_name, &ignored);
     if (launch->cgroup.directory >= 0) cgroup_remove(&launch->cgroup, &ignored);
     if (launch->state < 0) return;

@@ -29,6 +29,8 @@ struct launch {
     uint32_t host_namespaces;          /* neither new nor another container's */
     struct id_maps_operation id_maps;
     bool has_id_maps;
+    struct runtime_operation runtime; /* who makes the container; no binary: we do */
+    int bundle, rootfs;               /* its directories, or -1 */
     int state; /* fd of the state directory */
     int listener;
     /* The first process. */
@@ -48,6 +50,8 @@ void launch_undo(struct launch *launch);
 pid_t clone_into(int cgroup, uint64_t flags, int *pidfd);
 /* Has the container a user namespace that is not ours? */
 bool has_user_namespace(const struct launch *launch);
+/* The host's ends of the links, and the others in the network namespace of `launch->pid`, who is told by a byte. */
+int make_links(struct launch *launch, struct report *report);
 /* Lets the container's root have the pipes, whose owner is ours otherwise. */
 void give_pipes(const struct launch *launch, const int theirs[3]);
 /* Gives a process of the container the score that the plan says, if it does; a failure is told to `notify`, -1: nobody. */

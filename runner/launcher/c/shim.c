@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "shim.h"
+#include "runtime_exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,6 +76,7 @@ static void refresh(void) {
     for (int i = 0; i < MAX_LEFT; i++)
         if (shim.left[i].used) want(&shim.left[i].events, EPOLLPRI, SOURCE_LEFT, i);
     want(&shim.listener, EPOLLIN, SOURCE_LISTENER, 0);
+    want(&shim.children, EPOLLIN, SOURCE_CHILDREN, 0);
 }
 
 /* Puts exit.json in its place; `sync_exit` makes it durable. */
@@ -110,11 +112,13 @@ static void container_ended(void) {
     shim.ended_ms = monotonic_ms();
     shim.ended = true;
     if (!(shim.launch.namespaces & CLONE_NEWPID)) cgroup_kill(&shim.launch.cgroup);
+    if (shim.launch.runtime.binary) runtime_exec_abandon();
     process_pump(first, true);
     log_end(&shim.log, &shim.streams[0]);
     log_end(&shim.log, &shim.streams[1]);
     process_close_streams(first);
     shim.oom_killed = cgroup_oom_killed(&shim.launch.cgroup);
+    if (shim.launch.runtime.binary) runtime_delete(&shim.launch);
     cgroup_remove(&shim.launch.cgroup, &ignored);
     place_exit(first);
     /* Who is told may start the container again at once: the name is then the next shim's. */
@@ -166,11 +170,12 @@ static int64_t next_deadline(void) {
 static void dispatch(uint64_t tag, uint32_t events) {
     enum source_kind kind = (enum source_kind)(tag >> 32);
     int index = (int)(tag & 0xffffffff);
-    bool of_process = kind != SOURCE_CONNECTION && kind != SOURCE_LISTENER && kind != SOURCE_LEFT;
+    bool of_process = kind != SOURCE_CONNECTION && kind != SOURCE_LISTENER && kind != SOURCE_LEFT && kind != SOURCE_CHILDREN;
     struct process *process = &shim.processes[of_process ? index : 0];
     struct connection *connection = &shim.connections[kind == SOURCE_CONNECTION ? index : 0];
     switch (kind) {
-    case SOURCE_LISTENER: break; /* see loop */
+    case SOURCE_LISTENER:
+    case SOURCE_CHILDREN: break; /* see loop */
     case SOURCE_CONNECTION:
         if (connection->used && events & EPOLLOUT) connection_flush(connection);
         if (connection->used && events & EPOLLIN && !connection->blocked) connection_read(connection);
@@ -227,6 +232,7 @@ static void loop(void) {
                 dispatch(events[i].data.u64, events[i].events);
         }
         if (accept) connection_accept();
+        if (shim.launch.runtime.binary) runtime_exec_reap_orphans();
     }
 }
 
@@ -243,6 +249,7 @@ static void adopt(void) {
     first->out.fd = first->terminal ? launch->terminal : launch->standard_out;
     first->err.fd = launch->standard_error;
     shim.listener.fd = launch->listener;
+    shim.children.fd = launch->runtime.binary ? runtime_exec_watch_children() : -1;
     shim.streams[0].name = "stdout";
     shim.streams[1].name = "stderr";
 }
@@ -256,9 +263,9 @@ static int prepare(const struct plan *plan, int notify, struct report *report) {
         return fail(report, errno, "open log in", launch->shim.state_directory);
     /*
      * From now on our children (the execs) are born in the container's pid namespace. ESRCH or EINVAL: its first process
-     * has ended already, and no exec will follow.
+     * has ended already, and no exec will follow. A runtime's program joins it by itself.
      */
-    if (setns(launch->pidfd, CLONE_NEWPID) < 0 && errno != ESRCH && errno != EINVAL)
+    if (!launch->runtime.binary && setns(launch->pidfd, CLONE_NEWPID) < 0 && errno != ESRCH && errno != EINVAL)
         return fail(report, errno, "join", "pid namespace");
     adopt();
     shim.held_ms = monotonic_ms() + HOLD_MS;

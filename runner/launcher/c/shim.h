@@ -24,7 +24,7 @@
 /* How long a new container's output and end are kept for the runner that launched it, so that who attaches misses none. */
 #define HOLD_MS 3000
 
-enum source_kind { SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_PIDFD, SOURCE_SYNC, SOURCE_IN, SOURCE_OUT, SOURCE_ERR, SOURCE_LEFT };
+enum source_kind { SOURCE_LISTENER, SOURCE_CONNECTION, SOURCE_PIDFD, SOURCE_SYNC, SOURCE_IN, SOURCE_OUT, SOURCE_ERR, SOURCE_LEFT, SOURCE_CHILDREN };
 
 /* A descriptor in the epoll set, and for what. */
 struct source {
@@ -39,6 +39,9 @@ struct process {
     int connection; /* the session that asked for it, -1: none (any more) */
     struct source pidfd, sync, in, out, err;
     struct exec_cgroup cgroup; /* of an exec */
+    /* Of an exec by an OCI runtime: `sync` is the pidfd of the runtime's process then. */
+    uint32_t number, rows, columns;
+    int console; /* where the runtime sends the pty, or -1 */
 };
 
 struct left_cgroup {
@@ -76,6 +79,7 @@ struct shim {
     struct left_cgroup left[MAX_LEFT];
     struct restrictions unrestricted; /* of privileged execs */
     struct source listener;
+    struct source children; /* tells of ends of processes that a runtime made, else -1 */
     int epoll;
     int64_t held_ms; /* until when the first process waits for a hello, monotonic; 0: it does not */
     int64_t hurry_ms; /* since when a stop is wanted, monotonic; 0: none was asked for */
@@ -106,6 +110,12 @@ int process_signal(const struct process *process, uint32_t signal);
 int process_kill(uint32_t pid);
 void left_cgroup_changed(struct left_cgroup *left);
 int process_resize(const struct process *process, uint32_t rows, uint32_t columns);
+/* How a runtime's exec goes on, see runtime_exec.c. */
+void process_exec_started(struct process *process);
+void process_exec_failed(struct process *process, const struct report *report);
+void process_finish_exec(struct process *process);
+/* Out of the epoll set, and closed. */
+void close_source(struct source *source);
 int process_exec(int connection, const uint8_t *payload, size_t size, struct report *report);
 
 /* connection.c */

@@ -1,7 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerConfig } from '../../../container/config.ts';
+import { anonymousVolume } from '../../../container/image-volumes.ts';
 import type { ConfiguredMount } from '../../../container/mount-config.ts';
-import { ANONYMOUS_LABEL } from '../../../volume/volume-name.ts';
 import type { CreateBody } from '../create-request.ts';
 import { invalidMount, isMountMode, isPropagation } from './mount-mode.ts';
 import { checkedTmpfsTarget, parseBind, parseMount, type MountParsing } from './mount-parser.ts';
@@ -47,17 +47,15 @@ export function containerMounts(body: CreateBody, sources: MountSources): Config
   for (const mount of host.Mounts ?? []) add(parseMount(mount, sources));
   for (const path of [...sources.imageVolumes, ...Object.keys(body.Volumes ?? {})]) {
     const destination = volumePath(path);
-    if (!found.has(destination)) found.set(destination, anonymousVolume(destination, sources));
+    if (!found.has(destination)) found.set(destination, newVolume(destination, sources));
   }
   return [...found.values(), ...tmpfs];
 }
 
-function anonymousVolume(destination: string, { newName, refuseDriver, volumeDriver }: MountSources): ConfiguredMount {
+function newVolume(destination: string, { newName, refuseDriver, volumeDriver }: MountSources): ConfiguredMount {
   const name = newName();
   refuseDriver(volumeDriver, name);
-  const labels = { [ANONYMOUS_LABEL]: '' };
-  const whole = { readonly: false, mode: '', copy: true, subpath: '', labels, driverOptions: null };
-  return { kind: 'volume', name, destination, anonymous: true, ...whole };
+  return anonymousVolume(name, destination);
 }
 
 /** `CONTAINER` or `CONTAINER:ro`: its mounts but for tmpfs, at the same places. */

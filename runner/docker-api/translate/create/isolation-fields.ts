@@ -25,7 +25,7 @@ export const isolationHostFields: FieldEffects = {
     engine,
   ),
   Sysctls: works('/proc/sys of the container’s namespaces', engine),
-  Runtime: works('the built-in one, also by the name of runc', translation),
+  Runtime: works('the built-in one, or the program of that name', 'test/engine/runtimes.test.ts'),
   MaskedPaths: works('paths that are covered', engine),
   ReadonlyPaths: works('paths that are read-only', engine),
 };

@@ -2,12 +2,14 @@ import { expect, test } from 'vitest';
 import { containerConfig } from '../../../container/config.ts';
 import { knownCapabilities } from '../../../security/capabilities.ts';
 import { configBody, hostConfigBody } from '../create-request.ts';
+import { builtInRuntimes } from '../../../container/runtimes.ts';
 import { isolationDocument, isolationOf, isolationWarnings, type IsolationHost } from './isolation.ts';
 
 const on: IsolationHost = {
   capabilities: knownCapabilities,
   apparmorProfiles: undefined,
   remapsAll: false,
+  runtimes: builtInRuntimes,
   containerId: (reference) => (reference === 'web' ? 'f'.repeat(64) : undefined),
 };
 const translated = (host: object, change: Partial<IsolationHost> = {}, config: object = {}) =>

@@ -1,6 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerConfig } from '../../../container/config.ts';
 import { modeContainer, type IsolationConfig } from '../../../container/isolation-config.ts';
+import type { Runtimes } from '../../../container/runtimes.ts';
 import { normalCapabilities } from '../../../security/capabilities.ts';
 import { parseDeviceCgroupRule } from '../../../security/device-cgroup-rule.ts';
 import { maskedPaths, readonlyPaths } from '../../../security/paths.ts';
@@ -16,12 +17,10 @@ export interface IsolationHost {
   readonly apparmorProfiles: readonly string[] | undefined;
   /** Whether containers have a user namespace unless they say otherwise. */
   readonly remapsAll: boolean;
+  readonly runtimes: Runtimes;
   /** The id of the container that a name, an id or a prefix of one stands for. */
   readonly containerId: (reference: string) => string | undefined;
 }
-
-/** The name of the runtime that is built in, and the one that it is also known by. */
-export const runtimes: readonly string[] = ['berth', 'runc'];
 
 /**
  * What a creation says of isolation.
@@ -54,7 +53,7 @@ export function isolationOf(config: ConfigBody, host: HostConfigBody, on: Isolat
     sysctls: host.Sysctls ?? {},
     oomScoreAdj: oomScore(host.OomScoreAdj ?? 0),
     ...(host.Init == null ? {} : { init: host.Init }),
-    runtime: runtime(host.Runtime),
+    runtime: runtime(host.Runtime, on),
   };
 }
 
@@ -131,9 +130,9 @@ function oomScore(value: number): number {
   throw refused(`Invalid value ${value}, range for oom score adj is [-1000, 1000]`);
 }
 
-function runtime(name: string | null | undefined): string {
-  const wanted = name || 'berth';
-  if (runtimes.includes(wanted)) return wanted;
+function runtime(name: string | null | undefined, { runtimes }: IsolationHost): string {
+  const wanted = name || runtimes.default;
+  if (runtimes.programs.has(wanted)) return wanted;
   throw refused(`unknown or invalid runtime name: ${wanted.slice(0, 80)}`);
 }
 

@@ -1,24 +1,12 @@
-import { BerthError } from '#shared/errors.ts';
+import { checkedLogConfig, dockerLogDefault } from '../../../container/check-log.ts';
 import type { ContainerConfig } from '../../../container/config.ts';
 import type { LogConfig } from '../../../container/log-config.ts';
 import type { HostConfigBody } from '../create-request.ts';
 
-/** What a creation that says nothing of its log gets: Docker's default, of one file without a limit. */
-export const dockerLogDefault: LogConfig = { driver: 'json-file', options: {} };
-
-const optionsOf: Readonly<Record<LogConfig['driver'], readonly string[]>> = {
-  'json-file': ['max-file', 'max-size', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'],
-  local: ['max-file', 'max-size', 'compress'],
-  none: [],
-};
-
-/** Of every driver. Ours never make the container wait for its log, in either mode. */
-const commonOptions = ['mode', 'max-buffer-size'];
-
 /**
  * The log that a creation asks for, upon the runner's default (moby daemon/logs.go).
  *
- * @throws BerthError `docker.log-config` with dockerd's texts
+ * @throws BerthError `log.config` with dockerd's texts
  */
 export function logConfigOf({ LogConfig: asked }: HostConfigBody, otherwise: LogConfig = dockerLogDefault): LogConfig {
   const driver = asked?.Type || otherwise.driver;
@@ -26,36 +14,8 @@ export function logConfigOf({ LogConfig: asked }: HostConfigBody, otherwise: Log
   return checkedLogConfig(driver, driver === otherwise.driver ? { ...otherwise.options, ...own } : own);
 }
 
-/** @throws BerthError `docker.log-config` with dockerd's texts */
-export function checkedLogConfig(driver: string, options: Readonly<Record<string, string>>): LogConfig {
-  if (driver === 'none') return { driver, options: { ...options } };
-  if (driver !== 'json-file' && driver !== 'local') {
-    throw bad(`logger: no log driver named '${driver.slice(0, 80)}' is registered`);
-  }
-  const mode = options['mode'] ?? '';
-  if (!['', 'blocking', 'non-blocking'].includes(mode)) {
-    throw bad(`logger: logging mode not supported: ${mode.slice(0, 40)}`);
-  }
-  if (options['max-buffer-size'] !== undefined) {
-    if (mode !== 'non-blocking') {
-      throw bad("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
-    }
-    if (!/^\d+(\.\d+)? ?[kmgtp]?i?b?$/i.test(options['max-buffer-size'])) {
-      throw bad(`error parsing option max-buffer-size: invalid size: '${options['max-buffer-size'].slice(0, 40)}'`);
-    }
-  }
-  const unknown = Object.keys(options).find((name) => ![...optionsOf[driver], ...commonOptions].includes(name));
-  if (unknown === undefined) return { driver, options: { ...options } };
-  const of = driver === 'local' ? 'log driver local' : 'json-file log driver';
-  throw bad(`unknown log opt '${unknown.slice(0, 80)}' for ${of}`);
-}
-
 /** What a creation says of its log, as inspect tells it. */
 export function loggingDocument({ log }: ContainerConfig): Readonly<Record<string, unknown>> {
   const { driver, options } = log ?? dockerLogDefault;
   return { LogConfig: { Type: driver, Config: options } };
-}
-
-function bad(text: string): BerthError {
-  return new BerthError('invalid', 'docker.log-config', text);
 }

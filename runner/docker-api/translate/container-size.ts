@@ -1,0 +1,5 @@
+/** Bytes that a container wrote, and with its image's. */
+export interface ContainerSize {
+  readonly writtenBytes: number;
+  readonly rootBytes: number;
+}
