@@ -149,10 +149,10 @@ async function reservePorts(
     try {
       return await network.reserve(id, config.publishGroup, wanted);
     } catch (error) {
-      if (!isBerthError(error) || error.code !== 'port.address-unknown') throw error;
+      if (!isBerthError(error)) throw error;
       const endpoint = `${config.name} (${combinedId(id, leading.networkId)})`;
       const text = `driver failed programming external connectivity on endpoint ${endpoint}: ${error.message}`;
-      throw new BerthError(error.kind, error.code, text, { cause: error });
+      throw new BerthError(error.kind, error.code, text, { cause: error, ...remedyOf(error) });
     }
   });
 }
@@ -165,17 +165,21 @@ export function primaryAddress(
   return (gatewayLink(endpoints, links) ?? links[0])?.address;
 }
 
-/** A refusal in dockerd's words; a port that is taken has a text of its own. */
+/** A refusal in dockerd's words. */
 async function settingUp<Result>(act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();
   } catch (error) {
-    if (!isBerthError(error) || error.code === 'port.taken') throw error;
+    if (!isBerthError(error)) throw error;
     throw new BerthError(error.kind, error.code, `failed to set up container networking: ${error.message}`, {
       cause: error,
-      ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+      ...remedyOf(error),
     });
   }
+}
+
+function remedyOf({ remedy }: BerthError): { remedy?: string } {
+  return remedy === undefined ? {} : { remedy };
 }
 
 /** The link by which the container reaches the world goes first. */

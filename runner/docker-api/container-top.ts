@@ -33,7 +33,7 @@ async function psOutput(args: readonly string[]): Promise<string> {
   } catch (cause) {
     const said = (cause as { stderr?: unknown }).stderr;
     const why = typeof said === 'string' ? (said.trim().split('\n')[0] ?? '') : '';
-    throw new BerthError('invalid', 'docker.ps-failed', `error running ps: ${why}`, { cause });
+    throw new BerthError('invalid', 'docker.ps-failed', `ps: ${why}`, { cause });
   }
 }
 

@@ -2,16 +2,15 @@ import type { Answer } from './answer.ts';
 import { option, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { queryTimeMs } from './translate/api-time.ts';
-import { eventFilterNames, eventPasses } from './translate/event-filter.ts';
+import { eventFilters, eventPasses } from './translate/event-filter.ts';
 import type { EventMessage } from './translate/event-message.ts';
-import { parseFilters } from './translate/filters.ts';
 
 /** A reader that is so many events behind is cut off: it would miss some. */
 const MAX_WAITING = 4096;
 
 /** GET /events: those since a time that are remembered, then each as it happens, until a time or for ever. */
 export function streamEvents(context: DockerApiContext, request: ApiRequest): Answer {
-  const filters = parseFilters(option(request, 'filters'), eventFilterNames);
+  const filters = eventFilters(option(request, 'filters'));
   const sinceMs = queryTimeMs('since', option(request, 'since'));
   const untilMs = queryTimeMs('until', option(request, 'until'));
   return {

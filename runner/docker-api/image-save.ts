@@ -53,7 +53,8 @@ function imagesNamed(
   if (named.length > 0) return named;
   const image = context.images.find(name);
   if (image !== undefined) return [{ id: image.id, references: [] }];
-  throw new BerthError('not-found', 'docker.no-image', 'reference does not exist');
+  const text = untagged ? `No such image: ${name}` : 'reference does not exist';
+  throw new BerthError('not-found', 'docker.no-image', text);
 }
 
 function canonical(name: string): { readonly text: string; readonly bare: boolean } | undefined {

@@ -36,7 +36,7 @@ import { createNetwork, inspectNetwork, listNetworks, pruneNetworks, removeNetwo
 import type { Operation } from './operations.ts';
 import { routeFinder } from './route-match.ts';
 import { createVolume, inspectVolume, listVolumes, pruneVolumes, removeVolume } from './volumes.ts';
-import { authenticate, diskUsage, info, ping, pruneStopped, version } from './system.ts';
+import { authenticate, diskUsage, info, ping, pruneBuildCache, pruneStopped, version } from './system.ts';
 
 type Handler = (context: DockerApiContext, request: ApiRequest) => Answer | Promise<Answer>;
 
@@ -120,7 +120,7 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   'GET /distribution/{name:path}/json': notYet('Asking a registry'),
   'POST /commit': commitContainer,
   'POST /build': notYet('Building images'),
-  'POST /build/prune': notYet('Building images'),
+  'POST /build/prune': pruneBuildCache,
   'POST /session': buildkit,
   'POST /grpc': buildkit,
 

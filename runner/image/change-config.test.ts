@@ -45,7 +45,8 @@ test('comments and lines that go on', () => {
 
 test.each([
   ['RUN make', 'RUN is not a valid change command'],
-  ['constructor x', 'CONSTRUCTOR is not a valid change command'],
+  ['constructor x', 'constructor is not a valid change command'],
+  ['ENV=COLOUR=red', 'ENV=COLOUR=red is not a valid change command'],
   ['EXPOSE x', 'invalid containerPort: x'],
   ['EXPOSE 80/x', 'invalid proto: x'],
   ['ENV A', 'ENV must have two arguments'],

@@ -202,7 +202,7 @@ export function changeConfig(config: RunConfig, texts: readonly string[]): RunCo
     const [, written = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(line) ?? [];
     const name = written.toUpperCase();
     const change = Object.hasOwn(changes, name) ? changes[name] : undefined;
-    if (change === undefined) throw badChange(`${name} is not a valid change command`);
+    if (change === undefined) throw badChange(`${written} is not a valid change command`);
     if (rest === '' && name !== 'CMD' && name !== 'ENTRYPOINT')
       throw badChange(`${name} requires at least one argument`);
     changed = change(changed, rest, before);

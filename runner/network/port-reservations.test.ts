@@ -32,7 +32,7 @@ test('a group shares its ports; another group is told who holds them, and gets n
   const refused = reservations.reserve(THREE, 'api', [tcp(other), tcp(port)]);
   await expect(refused).rejects.toMatchObject({
     code: 'port.taken',
-    message: `start container 333333333333: Bind for 0.0.0.0:${port} failed: port is already allocated (container 111111111111 publishes tcp port ${port})`,
+    message: `Bind for 0.0.0.0:${port} failed: port is already allocated (container 111111111111 publishes tcp port ${port})`,
     remedy: 'Stop that container (111111111111), or publish another host port.',
   });
   expect(database.prepare('select count(*) as n from port_reservations').get()).toEqual({ n: 2 });

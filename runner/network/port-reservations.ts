@@ -98,13 +98,13 @@ export class PortReservations {
       refusal =
         twice === undefined
           ? await this.#refusal(containerId, publishGroup, bound)
-          : taken(containerId, bound, { holder: 'the container itself publishes it twice', remedy: 'Name it once.' });
+          : taken(bound, { holder: 'the container itself publishes it twice', remedy: 'Name it once.' });
       if (refusal?.code === 'port.address-unknown') break;
       if (refusal !== undefined) continue;
       if (request.hostPort === 0) this.#cursor = hostPort + 1;
       return bound;
     }
-    throw refusal ?? taken(containerId, at(request.hostPort), { holder: 'no port is free', remedy: 'Free one.' });
+    throw refusal ?? taken(at(request.hostPort), { holder: 'no port is free', remedy: 'Free one.' });
   }
 
   *#candidates({ hostPort, lastHostPort = hostPort }: PortRequest): Generator<number> {
@@ -128,7 +128,7 @@ export class PortReservations {
     const foreign = holders.find((row) => row['publish_group'] !== publishGroup);
     if (foreign !== undefined) {
       const holder = String(foreign['container_id']).slice(0, 12);
-      return taken(containerId, port, {
+      return taken(port, {
         holder: `container ${holder} publishes ${protocol} port ${hostPort}`,
         remedy: `Stop that container (${holder}), or publish another host port.`,
       });
@@ -137,7 +137,7 @@ export class PortReservations {
     const probe = await probeHostPort(protocol, hostPort, hostAddress);
     if (probe === 'free') return undefined;
     if (probe === 'no-address') return noSuchAddress(port);
-    return taken(containerId, port, {
+    return taken(port, {
       holder: `another process of this host uses ${protocol} port ${hostPort}`,
       remedy: `Find it with: ss -lnp --${protocol} "sport = :${hostPort}"; stop it, or publish another host port.`,
     });
@@ -158,12 +158,12 @@ function collide(a: BoundPort, b: BoundPort): boolean {
 }
 
 /** Docker's text, then who holds the port. */
-function taken(containerId: string, port: BoundPort, why: { holder: string; remedy: string }): BerthError {
+function taken(port: BoundPort, why: { holder: string; remedy: string }): BerthError {
   const { hostAddress = anyAddress, hostPort } = port;
   return new BerthError(
     'conflict',
     'port.taken',
-    `start container ${containerId.slice(0, 12)}: Bind for ${hostAddress}:${hostPort} failed: port is already allocated (${why.holder})`,
+    `Bind for ${hostAddress}:${hostPort} failed: port is already allocated (${why.holder})`,
     { remedy: why.remedy },
   );
 }

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { startDockerd } from '../../bench/peer-dockerd.ts';
 import { NetworkNamespace } from '../network/namespace.ts';
@@ -108,11 +108,25 @@ export class EngineUnderTest implements AsyncDisposable {
       DOCKER_CLI_HINTS: 'false',
       TERM: 'xterm',
     };
-    if (step.terminal === true) return onTerminal(argv, environment);
+    const directory = await this.#workDirectory(step.files);
+    const place = { env: environment, cwd: directory };
+    if (step.terminal === true) return onTerminal(argv, place, step.keys ?? []);
+    if (step.forMs !== undefined) return forAWhile(argv, place, step.forMs);
+    if (step.signal !== undefined) return signalled(argv, place, step.signal, step.input ?? '');
     const timeout = AbortSignal.timeout(60_000);
-    if (step.forMs !== undefined) return forAWhile(argv, environment, step.forMs);
-    const result = await run(argv, { environment, input: step.input ?? '', signal: timeout });
+    const result = await run(argv, { environment, directory, input: step.input ?? '', signal: timeout });
     return { exit: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  /** Where the client runs, with these files in it. */
+  async #workDirectory(files: Step['files'] = {}): Promise<string> {
+    const directory = join(this.#directory, 'work');
+    await mkdir(directory, { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(directory, name)), { recursive: true });
+      await writeFile(join(directory, name), content);
+    }
+    return directory;
   }
 
   async #ready(daemon: Daemon | undefined): Promise<void> {
@@ -161,20 +175,56 @@ function instanceOf(dataRoot: string): string {
   return String(database.prepare("select value from meta where key = 'instance'").get()?.['value']);
 }
 
+interface Place {
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+}
+
 /** On a new pseudo-terminal, which python makes: node has none. */
-async function onTerminal(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<Outcome> {
-  const program =
-    'import pty, sys, os; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:], lambda f: os.read(f, 4096), lambda f: os.read(f, 0))))';
-  const child = spawn('python3', ['-c', program, ...argv], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
+async function onTerminal(
+  argv: readonly string[],
+  place: Place,
+  keys: Exclude<Step['keys'], undefined>,
+): Promise<Outcome> {
+  const program = join(import.meta.dirname, 'terminal.py');
+  const child = spawn('/usr/bin/python3', [program, JSON.stringify(keys), ...argv], {
+    ...place,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const output = collect(child.stdout);
   const [code] = (await once(child, 'close')) as [number | null];
   return { exit: code ?? 128, stdout: output(), stderr: '' };
 }
 
-async function forAWhile(argv: readonly string[], environment: NodeJS.ProcessEnv, ms: number): Promise<Outcome> {
+async function signalled(
+  argv: readonly string[],
+  place: Place,
+  { after, name }: Exclude<Step['signal'], undefined>,
+  input: string,
+): Promise<Outcome> {
   const [program = '', ...args] = argv;
   const child = spawn(program, args, {
-    env: environment,
+    ...place,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: START_MS,
+    killSignal: 'SIGKILL',
+  });
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const whenSeen = (): void => {
+    if (!stdout().includes(after)) return;
+    child.stdout.off('data', whenSeen);
+    child.kill(name);
+  };
+  child.stdout.on('data', whenSeen);
+  child.stdin.write(input);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { exit: code ?? 128, stdout: stdout(), stderr: stderr() };
+}
+
+async function forAWhile(argv: readonly string[], place: Place, ms: number): Promise<Outcome> {
+  const [program = '', ...args] = argv;
+  const child = spawn(program, args, {
+    ...place,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: ms,
     killSignal: 'SIGKILL',

@@ -1,5 +1,7 @@
 const rules: readonly (readonly [RegExp, string])[] = [
   [/\r\n/g, '\n'],
+  // Where the client of each engine runs.
+  [/\/tmp\/berth-cli-\w{6}/g, '<directory>'],
   [/sha256:[0-9a-f]{64}/g, 'sha256:<digest>'],
   [/\b[0-9a-f]{64}\b/g, '<id>'],
   [/\b[0-9a-f]{12}\b/g, '<id>'],

@@ -7,8 +7,16 @@ export interface Step {
   readonly exit?: number;
   readonly stdout?: string | RegExp;
   readonly stderr?: string | RegExp;
+  /** Files made beforehand in the directory where the client runs, which all steps of an engine share. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Run on a terminal of its own; both streams are then stdout. */
   readonly terminal?: boolean;
+  /** Typed on that terminal, each once the text before it was seen and the client reads single keys. */
+  readonly keys?: readonly (readonly [after: string, keys: string])[];
+  /** Sent to the client once the text was seen on its standard output. */
+  readonly signal?: { readonly after: string; readonly name: NodeJS.Signals };
+  /** The lines of standard output come in any order: they are sorted first. */
+  readonly sorted?: boolean;
   /** Ended by SIGKILL after so long, for commands that follow; its exit code is then not looked at. */
   readonly forMs?: number;
   /** Why dockerd answers otherwise, and in what. What is not named is compared. */

@@ -5,6 +5,8 @@ import type { Step } from './step.ts';
 import { textMatcher } from './text-matcher.ts';
 import { transcript } from './transcript.ts';
 
+const PLAY_MS = 900_000;
+
 let outcomes: readonly Outcome[] = [];
 let peers: readonly Outcome[] | undefined;
 
@@ -12,7 +14,9 @@ async function play(engine: EngineUnderTest): Promise<readonly Outcome[]> {
   const all: Outcome[] = [];
   for (const step of transcript) {
     const { exit, stdout, stderr } = await engine.run(step);
-    all.push({ exit, stdout: normalise(stdout), stderr: normalise(stderr) });
+    const lines = normalise(stdout);
+    const shown = step.sorted === true ? lines.split('\n').toSorted().join('\n').trimStart() : lines;
+    all.push({ exit, stdout: shown, stderr: normalise(stderr) });
   }
   return all;
 }
@@ -24,7 +28,7 @@ beforeAll(async () => {
   if (dockerd !== undefined) stack.use(dockerd);
   const runner = stack.use(await EngineUnderTest.runner());
   [outcomes, peers] = await Promise.all([play(runner), dockerd === undefined ? undefined : play(dockerd)]);
-});
+}, PLAY_MS);
 
 const cases = transcript.map((step, index) => ({ index, line: `${index + 1} docker ${step.args.join(' ')}`, step }));
 

@@ -184,7 +184,8 @@ test('what is saved is loaded again with the same IDs, here and by dockerd', asy
     ['busybox:latest', 'saved:1', 'saved:2'].map((name) => `Loaded image: ${name}`),
   );
   expect(await docker('inspect', '-f', '{{.Id}}', 'saved:2')).toBe(id);
-  expect((await refused('save', '-o', at('none.tar'), 'nothing')).stderr).toContain('reference does not exist');
+  expect((await refused('save', '-o', at('none.tar'), 'nothing')).stderr).toContain('No such image: nothing');
+  expect((await refused('save', '-o', at('none.tar'), 'no:1')).stderr).toContain('reference does not exist');
   expect(piped('docker save saved:1 | tar -xOf - manifest.json')).toContain('"RepoTags":["saved:1"]');
   if (!dockerdIsInstalled) return;
   await using peer = await EngineUnderTest.dockerd();

@@ -86,10 +86,10 @@ test('three hundred layers', async () => {
 test('users by name and number, with their groups', async () => {
   const who = async (user: string, additionalGroups: string[] = []) =>
     (await laboratory.run('id; echo $HOME', { request: { user, additionalGroups } })).stdout;
-  expect(await who('web')).toBe('uid=1000(web) gid=1001(web) groups=8(mail),44(video)\n/home\n');
-  expect(await who('1000')).toBe('uid=1000(web) gid=1001(web) groups=8(mail),44(video)\n/home\n');
-  expect(await who('web:mail')).toBe('uid=1000(web) gid=8(mail)\n/home\n');
-  expect(await who('4711:4712', ['video', '99'])).toBe('uid=4711 gid=4712 groups=44(video),99\n/\n');
+  expect(await who('web')).toBe('uid=1000(web) gid=1001(web) groups=8(mail),44(video),1001(web)\n/home\n');
+  expect(await who('1000')).toBe('uid=1000(web) gid=1001(web) groups=8(mail),44(video),1001(web)\n/home\n');
+  expect(await who('web:mail')).toBe('uid=1000(web) gid=8(mail) groups=8(mail)\n/home\n');
+  expect(await who('4711:4712', ['video', '99'])).toBe('uid=4711 gid=4712 groups=44(video),99,4712\n/\n');
 });
 
 test('a failure names operation, object and errno, and leaves nothing', async () => {

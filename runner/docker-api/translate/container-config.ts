@@ -10,6 +10,7 @@ import { logConfigOf } from './create/logging.ts';
 import { namesOf } from './create/names.ts';
 import { mountsOf } from './create/mounts.ts';
 import { resourcesOf } from './create/resources.ts';
+import { checkProcess } from './create/process.ts';
 import { restartPolicyOf } from './create/restart-policy.ts';
 import type { ConfigBody, CreateBody, HostConfigBody } from './create-request.ts';
 
@@ -31,11 +32,12 @@ export interface CreateContext {
 /**
  * The container that a checked body asks for.
  *
- * @throws BerthError `docker.restart-policy`, `docker.field-unsupported`, `container.no-command`
+ * @throws BerthError `docker.restart-policy`, `docker.working-directory`, `signal.unknown`, `docker.field-unsupported`, `container.no-command`
  */
 export function containerConfigOf(body: CreateBody, context: CreateContext): ContainerConfig {
   const { HostConfig: hostConfig = {}, NetworkingConfig: _, ...config } = body;
   const host: HostConfigBody = hostConfig ?? {};
+  checkProcess(config);
   const own = argumentList(config.Cmd);
   const entrypoint = argumentList(config.Entrypoint);
   const merged = configFromImage(

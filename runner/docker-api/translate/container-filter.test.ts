@@ -55,7 +55,8 @@ test('running ones alone; all; the newest; by state, exit code, name, id, label,
   expect(names({ label: ['tier', 'tier=b2'] }, { all: true })).toEqual(['b2']);
   expect(names({ before: ['c3'], since: ['a1'] })).toEqual(['b2']);
   expect(() => names({ colour: ['red'] })).toThrow("invalid filter 'colour'");
-  expect(() => names({ since: ['z9'] })).toThrow('No such container: z9');
+  expect(() => names({ since: ['z9'] })).toThrow('no such container z9');
+  expect(() => names({ exited: ['x'] })).toThrow("invalid filter 'exited=x'");
 });
 
 test('changes of a record are told as events of Docker', () => {

@@ -42,6 +42,11 @@ export function chosenContainers(records: readonly ContainerRecord[], choice: Ch
     if (statuses.includes(status)) continue;
     throw new BerthError('invalid', 'docker.filter-invalid', `invalid filter 'status=${status.slice(0, 40)}'`);
   }
+  for (const code of filters.get('exited') ?? []) {
+    if (/^[+-]?\d+$/.test(code)) continue;
+    const why = `strconv.Atoi: parsing ${JSON.stringify(code.slice(0, 40))}: invalid syntax`;
+    throw new BerthError('invalid', 'docker.filter-invalid', `invalid filter 'exited=${code.slice(0, 40)}': ${why}`);
+  }
   const limit = choice.limit !== undefined && choice.limit > 0 ? choice.limit : undefined;
   const byState =
     choice.all || limit !== undefined || ['status', 'exited', 'since', 'before'].some((n) => filters.has(n));
@@ -101,5 +106,5 @@ function nameMatches(name: string, value: string): boolean {
 function createdAt(records: readonly ContainerRecord[], reference: string): number {
   const record = records.find((one) => one.id.startsWith(reference) || one.config.name === reference);
   if (record !== undefined) return record.createdAtMs;
-  throw new BerthError('not-found', 'docker.no-container', `No such container: ${reference.slice(0, 160)}`);
+  throw new BerthError('not-found', 'docker.no-container', `no such container ${reference.slice(0, 160)}`);
 }

@@ -9,10 +9,21 @@ export type Filters = ReadonlyMap<string, readonly string[]>;
  * @throws BerthError `docker.filters-invalid`, `docker.filter-unknown`
  */
 export function parseFilters(text: string | undefined, known: readonly string[]): Filters {
+  const filters = allFilters(text);
+  const unknown = [...filters.keys()].find((name) => !known.includes(name));
+  if (unknown === undefined) return filters;
+  throw new BerthError('invalid', 'docker.filter-unknown', `invalid filter '${unknown}'`);
+}
+
+/** The same, without those that are not known. */
+export function knownFilters(text: string | undefined, known: readonly string[]): Filters {
+  return new Map([...allFilters(text)].filter(([name]) => known.includes(name)));
+}
+
+function allFilters(text: string | undefined): Filters {
   const filters = new Map<string, readonly string[]>();
   if (text === undefined || text === '') return filters;
   for (const [name, value] of Object.entries(jsonObject(text))) {
-    if (!known.includes(name)) throw new BerthError('invalid', 'docker.filter-unknown', `invalid filter '${name}'`);
     filters.set(name, valuesOf(name, value));
   }
   return filters;

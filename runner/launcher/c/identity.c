@@ -149,11 +149,11 @@ int identity_find(int root, const struct user_operation *user, struct identity *
     char *group = strchr(text, ':');
     if (group) *group++ = 0;
     if (find_user(root, *text ? text : "0", identity, name, report) < 0) return -1;
-    if (group && *group) {
-        if (find_group(root, group, &identity->gid, report) < 0) return -1;
-    } else if (find_memberships(root, name, identity, report) < 0) {
-        return -1;
-    }
+    bool named = group && *group;
+    if (named && find_group(root, group, &identity->gid, report) < 0) return -1;
+    /* The primary one, too: a set-group-id program must not be the way out of it (CVE-2022-36109). */
+    add_group(identity, identity->gid);
+    if (!named && find_memberships(root, name, identity, report) < 0) return -1;
     struct reader groups = user->groups.reader;
     for (uint32_t i = 0; i < user->groups.count; i++) {
         gid_t gid;

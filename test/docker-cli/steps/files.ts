@@ -1,10 +1,15 @@
 import { script, step, type Step } from '../step.ts';
 
+const olderText = 'Debian’s dockerd is 20.10: later versions word it as we do';
+
 /** Copies, images from containers, logs. */
 export const fileSteps: readonly Step[] = [
   script('run --name author busybox', 'mkdir /work; echo one > /work/a; ln -s a /work/link; rm /etc/group'),
-  step('diff author', { stdout: 'C /etc\nD /etc/group\nA /work\nA /work/a\nA /work/link\n' }),
-  step('cp author:/work/a -', { stdout: /^a/ }),
+  step('diff author', { sorted: true, stdout: 'A /work\nA /work/a\nA /work/link\nC /etc\nD /etc/group' }),
+  step('cp author:/work/a -', {
+    stdout: /^a\0[^]*ustar[^]*one\n\0/,
+    differs: { why: 'the header of an archive has times in it', in: ['stdout'] },
+  }),
   step('cp author:/nosuch -', { exit: 1, stderr: /Could not find the file \/nosuch in container author/ }),
   step('cp - author:/work', {
     exit: 1,
@@ -14,7 +19,8 @@ export const fileSteps: readonly Step[] = [
   }),
   step('commit -m third -a me --change ENV=COLOUR=red author made:1', {
     exit: 1,
-    stderr: /env=colour=red is not a valid change command/,
+    stderr: /ENV=COLOUR=red is not a valid change command/,
+    differs: { why: olderText, in: ['stderr'] },
   }),
   step('commit -m third -a me author made:1', { stdout: 'sha256:<digest>\n' }),
   step('run --rm made:1 cat /work/link', { stdout: 'one\n' }),
@@ -25,10 +31,19 @@ export const fileSteps: readonly Step[] = [
   },
   step('run --rm made:2', { stdout: 'by default\n' }),
   step('image inspect --format {{.Config.Env}}|{{.Comment}}|{{.Author}} made:1', { stdout: /\|third\|me\n/ }),
-  { args: ['commit', '--change', 'RUN true', 'author'], exit: 1, stderr: /run is not a valid change command/ },
+  {
+    args: ['commit', '--change', 'RUN true', 'author'],
+    exit: 1,
+    stderr: /RUN is not a valid change command/,
+    differs: { why: olderText, in: ['stderr'] },
+  },
   step('commit nosuch', { exit: 1, stderr: /No such container: nosuch/ }),
-  step('history --format {{.Comment}} made:1', { stdout: /^third\n/ }),
-  step('save nosuch', { exit: 1, stderr: /No such image|reference does not exist/ }),
+  step('history --format {{.Comment}} made:1', {
+    stdout: 'third\n\n',
+    differs: { why: 'a parent without a history gets one, so that its layers are not this step’s', in: ['stdout'] },
+  }),
+  step('save nosuch', { exit: 1, stderr: /No such image: nosuch/ }),
+  step('save busybox:none', { exit: 1, stderr: /reference does not exist/ }),
   step('rmi made:1 made:2', { stdout: /Untagged: made:1/, differs: { why: 'layers are not named', in: ['stdout'] } }),
   step('rm author', { stdout: 'author\n' }),
   // Logs
@@ -52,7 +67,8 @@ export const fileSteps: readonly Step[] = [
   step('rm compact', { stdout: 'compact\n' }),
   step('run --rm --log-driver nosuch busybox true', {
     exit: 125,
-    stderr: /error looking up logging plugin nosuch: plugin "nosuch" not found/,
+    stderr: /logger: no log driver named 'nosuch' is registered/,
+    differs: { why: olderText, in: ['stderr'] },
   }),
   step('run --rm --log-opt nosuch=1 busybox true', {
     exit: 125,
