@@ -7,9 +7,12 @@ import type { Writable } from 'node:stream';
 export class Output {
   readonly #writable: Writable;
   readonly #gone = new AbortController();
+  readonly #ready: Promise<unknown> | undefined;
 
-  constructor(writable: Writable) {
+  /** @param ready nothing is written before */
+  constructor(writable: Writable, ready?: Promise<unknown>) {
     this.#writable = writable;
+    this.#ready = ready;
     writable.on('error', () => {}); // close follows
     writable.once('close', () => this.#gone.abort(new Error('the client has gone')));
     if (writable.destroyed) this.#gone.abort(new Error('the client has gone'));
@@ -23,6 +26,7 @@ export class Output {
   /** @throws the signal's reason when the client has gone */
   async write(chunk: Uint8Array | string): Promise<void> {
     const { signal } = this.#gone;
+    if (this.#ready !== undefined) await this.#ready;
     signal.throwIfAborted();
     if (this.#writable.write(chunk)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
 import { serveWebSocket } from './attach-websocket.ts';
@@ -10,6 +11,12 @@ import { Output } from './output.ts';
 
 /** Longest body of a request that asks for an upgrade (the start of an exec has one). */
 const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * docker-py reads the head of an answer through a buffer, and what follows from the socket itself: bytes that are there
+ * when it reads the head are lost to it. dockerd is never fast enough for that; here it gets the head alone for so long.
+ */
+const HEAD_ALONE_MS = 50;
 
 /** How often a client that has closed its side is looked at, whether it still listens. */
 const PROBE_MS = 5000;
@@ -84,7 +91,9 @@ async function hijack(
   }, PROBE_MS);
   probe.unref();
   try {
-    await answer.serve({ output: new Output(socket), input: socket });
+    const isDockerPy = (request.headers['user-agent'] ?? '').startsWith('docker-sdk-python/');
+    const headTaken = isDockerPy ? delay(HEAD_ALONE_MS, undefined, { ref: false }) : undefined;
+    await answer.serve({ output: new Output(socket, headTaken), input: socket });
     socket.end();
     socket.resume(); // so that its end is seen
   } catch (error) {
