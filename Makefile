@@ -44,7 +44,8 @@ vm: setup-test build
 
 test: setup-test build check
 	@test/vm/build-image.sh
-	@vitest run --project unit --project system
+	@vitest run --project unit
+	@vitest run --project system
 	@vitest run --project vm
 
 # Long campaigns, not part of `make test`: BERTH_SOAK_KILLS, BERTH_SOAK_SEED and BERTH_FAULT_ROUNDS change them.

@@ -21,7 +21,8 @@ export default defineConfig({
           exclude: ['test/vm/**', 'test/soak/**'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          // Each file has network namespaces, data roots and cgroups of its own; most of the time they wait.
+          maxWorkers: 2,
         },
       },
       {
