@@ -50,5 +50,6 @@ function after(ms: number): (event: EventMessage) => boolean {
 
 function deadline(untilMs: number | undefined, now: number): AbortSignal {
   if (untilMs === undefined) return new AbortController().signal;
-  return AbortSignal.timeout(Math.min(Math.max(0, untilMs - now), 2 ** 31 - 1));
+  // Whole milliseconds, which is all that it takes; a time may be given in fractions of these.
+  return AbortSignal.timeout(Math.min(Math.max(0, Math.ceil(untilMs - now)), 2 ** 31 - 1));
 }

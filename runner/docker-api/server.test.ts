@@ -192,6 +192,11 @@ test('a body that is nested deeper than a parser should follow is refused, brack
   expect(JSON.parse(flat.text)).toEqual({ message: expect.stringContaining('invalid JSON: Name:') });
 });
 
+test('events end at a time that is no whole number of milliseconds', async () => {
+  await serve();
+  expect(await call('GET', '/events?until=0.0504')).toMatchObject({ status: 200, text: '' });
+});
+
 test('garbage closes its own connection only', async () => {
   await serve();
   const socket = connect(socketPath);

@@ -2,6 +2,7 @@ import type { Random } from '../support/random.ts';
 import { tar } from '../support/tar.ts';
 import {
   badFilters,
+  unknownFilters,
   badNames,
   configValues,
   escapingEntries,
@@ -181,7 +182,9 @@ const kinds: Readonly<Record<string, Make>> = {
   },
   'a filter that is none': (random) => {
     const route = random.pick(filterRoutes);
-    const target = `${route}${route.includes('?') ? '&' : '?'}filters=${encodeURIComponent(random.pick(badFilters))}`;
+    const isUnknown = !route.startsWith('/events') && random.next() < 0.25;
+    const filters = random.pick(isUnknown ? unknownFilters : badFilters);
+    const target = `${route}${route.includes('?') ? '&' : '?'}filters=${encodeURIComponent(filters)}`;
     return { bytes: request({ method: 'GET', target }) };
   },
   'a number that is none': (random, { container }) => {

@@ -96,7 +96,7 @@ export const trickyIds: List = [
   '$(reboot)',
   '__proto__',
   'constructor',
-  '0',
+  'no-hexadecimal-digits',
   '-1',
   '%0d%0aX-Evil:%201',
 ];
@@ -113,6 +113,10 @@ export const badFilters: List = [
   '{"label":"a=b"}',
   '[1,2,3]',
   '"text"',
+];
+
+/** What GET /events passes over, as dockerd does there and nowhere else. */
+export const unknownFilters: List = [
   '{"nosuchfilter":["x"]}',
   '{"nosuchfilter":{"x":true}}',
   `{"${'a'.repeat(2000)}":["x"]}`,
