@@ -127,7 +127,7 @@ export const optionSteps: readonly Step[] = [
   { args: ['run', '--rm', '--device-cgroup-rule', 'c 1:3 rwm', 'busybox', 'true'] },
   script('run --rm --tmpfs /x:size=1m,mode=700,uid=5 busybox', 'stat -c %a:%u /x', { stdout: '700:5\n' }),
   step('run -d --name server -e PLACE=hold busybox sleep 1000', { stdout: '<id>\n' }),
-  script('run --rm --name guest --link server:db busybox', 'grep -c db /etc/hosts; env | grep DB_ | sort', {
+  script('run --rm --name guest --link server:db busybox', 'grep -cw db /etc/hosts; env | grep DB_ | sort', {
     stdout: '1\nDB_ENV_PLACE=hold\nDB_NAME=/guest/db\n',
   }),
   step('rm -f server', { stdout: 'server\n' }),
