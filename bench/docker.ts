@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { request } from 'node:http';
-import { call } from '../test/abuse/engine-daemon.ts';
+import { Agent, request } from 'node:http';
+import { call as callOnce } from '../test/abuse/engine-daemon.ts';
 import { EngineUnderTest } from '../test/docker-cli/engine.ts';
 import { processTree, pssBytes } from './pss.ts';
 import { median, printTable } from './statistics.ts';
@@ -16,6 +16,12 @@ const BURST = 100;
 const AT_ONCE = 8;
 const EXECS = 40;
 const LISTED = 500;
+
+/** As clients do, connections are kept. */
+const agent = new Agent({ keepAlive: true });
+
+const call = (socketPath: string, method: string, path: string, body?: unknown) =>
+  callOnce(socketPath, method, path, body, agent);
 
 interface Figures {
   readonly runMs: number;

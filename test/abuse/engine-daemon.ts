@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { request, type Agent } from 'node:http';
 import { connect } from 'node:net';
 import { waitUntil } from '../support/stage/wait-until.ts';
 
@@ -26,16 +26,21 @@ export function descriptorsAreBack(pid: number, before: number): Promise<unknown
   return waitUntil('the descriptors to be closed', isBack, options);
 }
 
-/** A well-formed request with a JSON body or none; status and parsed answer (its text when that is no JSON). */
+/**
+ * A well-formed request with a JSON body or none; status and parsed answer (its text when that is no JSON).
+ *
+ * @param agent keeps connections; without one each request has its own
+ */
 export function call(
   socketPath: string,
   method: string,
   path: string,
   body?: unknown,
+  agent: Agent | false = false,
 ): Promise<{ readonly status: number; readonly body: unknown }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: unknown }>();
   const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
-  const sent = request({ socketPath, method, path, headers, agent: false }, (response) => {
+  const sent = request({ socketPath, method, path, headers, agent }, (response) => {
     const parts: Buffer[] = [];
     response.on('data', (part: Buffer) => parts.push(part));
     response.on('error', reject);
