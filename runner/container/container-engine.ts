@@ -64,7 +64,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       log: context.log,
     });
     this.#timers = new RestartTimers(context.clock, (id) => this.#inBackground(id, () => this.#restart(id)));
-    this.#logging = new ContainerLogging(context, this.#queue);
+    this.#logging = new ContainerLogging(context);
     this.#health = new HealthWatch({
       context,
       inBackground: (id, operation) => this.#inBackground(id, operation),

@@ -1,28 +1,22 @@
 import type { LogEntry, LogOptions } from './engine.ts';
 import { isActive } from './ending.ts';
 import { pathsOf, type EngineContext } from './engine-context.ts';
-import { placeCompressed } from './log-compression.ts';
 import { LogCompressor } from './log-compressor.ts';
-import type { LogFile } from './log-files.ts';
 import { logDriver, logPolicy, logUnreadable } from './log-policy.ts';
 import { readLogs } from './logs.ts';
-import type { OperationQueue } from './operation-queue.ts';
 import type { StoredContainer } from './state.ts';
 
-/** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it. */
+/** The shim's log, in the state directory; rotated files have `.1`, `.2` … after it, the higher the younger. */
 const baseName = 'container.log';
 
 /** The logs of an engine's containers: reads them, and compresses what the shims have rotated. */
 export class ContainerLogging implements AsyncDisposable {
   readonly #context: EngineContext;
-  readonly #queue: OperationQueue;
   readonly #compressor: LogCompressor;
 
-  constructor(context: EngineContext, queue: OperationQueue) {
+  constructor(context: EngineContext) {
     this.#context = context;
-    this.#queue = queue;
-    const place = this.#place.bind(this);
-    this.#compressor = new LogCompressor({ baseName, log: context.log, place });
+    this.#compressor = new LogCompressor(baseName, context.log);
   }
 
   /** @throws BerthError `container.unknown`, `container.log-unreadable` */
@@ -55,19 +49,6 @@ export class ContainerLogging implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#compressor[Symbol.asyncDispose]();
-  }
-
-  /** In the container's queue, so that no start, which would make a shim the owner of the names, comes between. */
-  #place(id: string, directory: string, file: LogFile): Promise<void> {
-    return this.#queue.run(id, async () => {
-      const { live, store } = this.#context;
-      const entry = live.get(id);
-      if (entry !== undefined) return entry.shim.placeCompressedLog(BigInt(file.inode));
-      const record = store.get(id);
-      // Nothing of a container whose shim is there and does not answer.
-      if (record !== undefined && record.state !== 'running' && record.state !== 'starting')
-        await placeCompressed(directory, baseName, file);
-    });
   }
 }
 

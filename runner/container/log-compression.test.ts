@@ -1,68 +1,52 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { decompressed, originOf, placeCompressed, writeCompressed } from './log-compression.ts';
-import { logFiles, openLogFile, type LogFile } from './log-files.ts';
+import { decompressed, originOf, writeCompressed } from './log-compression.ts';
 
-const base = 'container.log';
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'berth-gzip-'));
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-async function only(): Promise<LogFile> {
-  const [file, ...rest] = await logFiles(directory, base);
-  if (file === undefined || rest.length > 0) throw new Error('not one file');
-  return file;
-}
-
-async function contents(file: LogFile): Promise<string> {
-  const handle = await openLogFile(file);
-  if (handle === undefined) throw new Error('gone');
-  await using _ = handle;
+async function contents(path: string): Promise<string> {
+  await using handle = await open(path, 'r');
   let text = '';
   for await (const piece of decompressed(handle)) text += String(piece);
   return text;
 }
 
-test('a rotated file becomes a gzip file that says what it was made from, and that gzip reads', async () => {
-  const text = Array.from({ length: 50_000 }, (_, n) => `line ${n}\n`).join('');
-  writeFileSync(join(directory, `${base}.3`), text);
-  const plain = await only();
-  await using _ = await writeCompressed(directory, base, plain);
-  // Until it is in its place only the plain one is there.
-  expect(await only()).toEqual(plain);
-  await placeCompressed(directory, base, plain);
-  const compressed = await only();
-  expect(compressed).toMatchObject({ compressed: true, place: 3 });
-  expect(Math.abs(compressed.modifiedAtMs - plain.modifiedAtMs)).toBeLessThan(2);
-  expect(await originOf(compressed)).toBe(plain.inode);
-  expect(await contents(compressed)).toBe(text);
-  expect(String(execFileSync('gzip', ['-dc', compressed.path], { maxBuffer: 2 ** 24 }))).toBe(text);
-});
+async function compressed(text: string): Promise<{ plain: string; path: string }> {
+  const [plain, path] = [join(directory, 'plain'), join(directory, 'plain.gz')];
+  writeFileSync(plain, text);
+  utimesSync(plain, 1000, 2000);
+  await using from = await open(plain, 'r');
+  await writeCompressed(from, path);
+  return { plain, path };
+}
 
-test('where a crash left both forms the plain one counts', async () => {
-  writeFileSync(join(directory, `${base}.1`), 'plain\n');
-  writeFileSync(join(directory, `${base}.1.gz`), 'whatever');
-  expect(await only()).toMatchObject({ compressed: false, place: 1 });
+test('a file becomes a gzip file that says what it was made from and when that was written, and that gzip reads', async () => {
+  const text = Array.from({ length: 50_000 }, (_, n) => `line ${n}\n`).join('');
+  const { plain, path } = await compressed(text);
+  expect(statSync(path)).toMatchObject({ mtimeMs: 2_000_000 });
+  await using handle = await open(path, 'r');
+  expect(await originOf(handle)).toBe(statSync(plain).ino);
+  expect(await contents(path)).toBe(text);
+  expect(String(execFileSync('gzip', ['-dc', path], { maxBuffer: 2 ** 24 }))).toBe(text);
 });
 
 test('a damaged file ends where the damage begins', async () => {
-  writeFileSync(join(directory, `${base}.1`), 'x'.repeat(10));
-  const plain = await only();
-  await (await writeCompressed(directory, base, plain))?.close();
-  await placeCompressed(directory, base, plain);
-  const { path } = await only();
-  writeFileSync(path, readFileSync(path).subarray(0, 26));
-  expect('x'.repeat(10).startsWith(await contents(await only()))).toBe(true);
+  const { path } = await compressed('x'.repeat(100_000));
+  writeFileSync(path, readFileSync(path).subarray(0, 60));
+  expect('x'.repeat(100_000).startsWith(await contents(path))).toBe(true);
 });
 
-test('a file that was rotated away meanwhile is none', async () => {
-  writeFileSync(join(directory, `${base}.1`), 'x');
-  const plain = await only();
-  rmSync(plain.path);
-  expect(await writeCompressed(directory, base, plain)).toBeUndefined();
+test('a file of somebody else says nothing of where it comes from', async () => {
+  const path = join(directory, 'other.gz');
+  writeFileSync(path, execFileSync('gzip', ['-c'], { input: 'x'.repeat(1000) }));
+  await using handle = await open(path, 'r');
+  expect(await originOf(handle)).toBeUndefined();
 });

@@ -1,8 +1,6 @@
-import { open, rename, rm, utimes, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { crc32, createDeflateRaw, createGunzip } from 'node:zlib';
-import { openLogFile, type LogFile } from './log-files.ts';
 
 /*
  * Rotated files of a log as gzip (RFC 1952), with the inode of the file they were made from in the header's extra field:
@@ -25,48 +23,19 @@ function header(inode: number): Buffer {
 }
 
 /** The inode of the file that a compressed one was made from, undefined when it is none of ours. */
-export async function originOf(file: LogFile): Promise<number | undefined> {
-  const handle = await openLogFile(file);
-  if (handle === undefined) return undefined;
-  await using _ = handle;
+export async function originOf(compressed: FileHandle): Promise<number | undefined> {
   const bytes = Buffer.alloc(headerBytes + extraBytes);
-  const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
+  const { bytesRead } = await compressed.read(bytes, 0, bytes.length, 0);
   if (bytesRead < bytes.length || bytes.toString('latin1', headerBytes + 2, headerBytes + 4) !== 'BL') return undefined;
   return Number(bytes.readBigUInt64LE(headerBytes + 6));
 }
 
-/** Where a compressed file waits for its place; the shim knows the name too. */
-function waitingPath(directory: string, baseName: string): string {
-  return join(directory, `${baseName}.gz.new`);
-}
-
-/**
- * Writes the compressed form of a rotated file, on disk when it resolves, to `BASE.gz.new`. To be put in its place by the
- * shim, or by `placeCompressed` when there is none.
- *
- * @returns the plain file, which the caller closes when that has been done: until then no other file gets its inode.
- * Undefined when it has been rotated away
- */
-export async function writeCompressed(
-  directory: string,
-  baseName: string,
-  file: LogFile,
-): Promise<FileHandle | undefined> {
-  const from = await openLogFile(file);
-  if (from === undefined) return undefined;
-  try {
-    await compress(from, file, waitingPath(directory, baseName));
-    return from;
-  } catch (error) {
-    await from.close();
-    throw error;
-  }
-}
-
-async function compress(from: FileHandle, file: LogFile, path: string): Promise<void> {
+/** Writes the compressed form of an open file under a new name; it is on disk when it resolves. */
+export async function writeCompressed(from: FileHandle, path: string): Promise<void> {
+  const { ino, atime, mtime } = await from.stat();
   await rm(path, { force: true });
   await using to = await open(path, 'wx', 0o600);
-  await to.write(header(file.inode));
+  await to.write(header(ino));
   let [checksum, sizeBytes] = [0, 0];
   async function* contents(): AsyncGenerator<Buffer> {
     for await (const chunk of chunksOf(from)) {
@@ -82,15 +51,8 @@ async function compress(from: FileHandle, file: LogFile, path: string): Promise<
   trailer.writeUInt32LE(checksum, 0);
   trailer.writeUInt32LE(sizeBytes % 2 ** 32, 4);
   await to.write(trailer);
+  await to.utimes(atime, mtime); // what is since a time is looked for by the time of the last entry
   await to.sync();
-  // What is since a time is looked for by the time of the last entry.
-  await utimes(path, file.modifiedAtMs / 1000, file.modifiedAtMs / 1000);
-}
-
-/** As the shim does it, for a container that does not run. */
-export async function placeCompressed(directory: string, baseName: string, file: LogFile): Promise<void> {
-  await rename(waitingPath(directory, baseName), `${file.path}.gz`);
-  await rm(file.path, { force: true });
 }
 
 async function* chunksOf(handle: FileHandle): AsyncGenerator<Buffer> {

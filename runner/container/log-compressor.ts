@@ -1,29 +1,28 @@
 import { watch, type FSWatcher } from 'node:fs';
-import { errorText, isBerthError } from '#shared/errors.ts';
+import { open, rename, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorText } from '#shared/errors.ts';
+import { isErrno } from '../os/files.ts';
 import type { EngineLog } from './engine-context.ts';
 import { writeCompressed } from './log-compression.ts';
-import { logFiles, type LogFile } from './log-files.ts';
-
-export interface LogCompressorOptions {
-  readonly baseName: string;
-  readonly log: EngineLog;
-  /** Puts the compressed form of a rotated file in its place; rejects when that file is no longer there. */
-  readonly place: (id: string, directory: string, file: LogFile) => Promise<void>;
-}
+import { compressedPath, LogFiles, rotatedPath, type LogLocation } from './log-files.ts';
 
 /**
  * Compresses what the shims rotate. Invariants: one file at a time, so that logs never take more than a thread; a file is
- * written whole and synced before it gets its name; who stops half way leaves the plain file, which the next look finds.
+ * written whole and synced before it gets its name; who stops half way leaves the plain file, which the next look finds,
+ * and while both are there the plain one counts.
  */
 export class LogCompressor implements AsyncDisposable {
-  readonly #options: LogCompressorOptions;
+  readonly #baseName: string;
+  readonly #log: EngineLog;
   readonly #watchers = new Map<string, FSWatcher>();
   readonly #due = new Map<string, string>();
   #working: Promise<void> | undefined;
   #disposed = false;
 
-  constructor(options: LogCompressorOptions) {
-    this.#options = options;
+  constructor(baseName: string, log: EngineLog) {
+    this.#baseName = baseName;
+    this.#log = log;
   }
 
   /** From now on what is rotated in this directory is compressed, until `forget`. */
@@ -34,7 +33,7 @@ export class LogCompressor implements AsyncDisposable {
       watcher.on('error', () => this.forget(id)); // the directory is gone, or inotify's limit is reached: at its end, then
       this.#watchers.set(id, watcher);
     } catch (error) {
-      this.#options.log('warn', `Container ${id.slice(0, 12)}: its log is compressed at its end: ${errorText(error)}`);
+      this.#log('warn', `Container ${id.slice(0, 12)}: its log is compressed at its end: ${errorText(error)}`);
     }
     this.request(id, directory);
   }
@@ -66,31 +65,42 @@ export class LogCompressor implements AsyncDisposable {
       if (next === undefined) return;
       this.#due.delete(next[0]);
       try {
-        await this.#compressAll(...next);
+        await this.#compressAll(next[1]);
       } catch (error) {
-        this.#options.log('warn', `Container ${next[0].slice(0, 12)}: compress its log: ${errorText(error)}`);
+        this.#log('warn', `Container ${next[0].slice(0, 12)}: compress its log: ${errorText(error)}`);
       }
     }
   }
 
-  async #compressAll(id: string, directory: string): Promise<void> {
-    const { baseName, place } = this.#options;
+  async #compressAll(directory: string): Promise<void> {
+    const location = { directory, baseName: this.#baseName };
     while (!this.#disposed) {
-      const files = await logFiles(directory, baseName);
       // The youngest first: the oldest will be deleted the soonest.
-      const file = files.findLast(({ compressed, place: at }) => !compressed && at > 0);
-      if (file === undefined) return;
-      const plain = await writeCompressed(directory, baseName, file);
-      if (plain === undefined) continue;
-      await using _ = plain; // open until the other is in its place
-      try {
-        await place(id, directory, file);
-      } catch (error) {
-        // Its end asks for this again.
-        if (isBerthError(error) && error.code === 'shim.gone') return;
-        const left = await logFiles(directory, baseName);
-        if (left.some(({ inode }) => inode === file.inode)) throw error; // not only rotated away meanwhile
-      }
+      const number = await youngestPlain(location);
+      if (number === undefined) return;
+      await compressRotated(location, number);
     }
+  }
+}
+
+async function youngestPlain(location: LogLocation): Promise<number | undefined> {
+  await using log = await LogFiles.list(location);
+  return log.files.findLast((file) => !file.compressed && file.number !== undefined)?.number;
+}
+
+/** Replaces a rotated file by its compressed form, unless the shim deletes it meanwhile. */
+async function compressRotated(location: LogLocation, number: number): Promise<void> {
+  const plain = rotatedPath(location, number);
+  const compressed = compressedPath(location, number);
+  const waiting = join(location.directory, `${location.baseName}.gz.new`);
+  try {
+    await using file = await open(plain, 'r');
+    await writeCompressed(file, waiting);
+    await rename(waiting, compressed);
+    await unlink(plain);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    // The shim looks for both forms, the plain one first: one of us two finds the compressed one.
+    await rm(compressed, { force: true });
   }
 }

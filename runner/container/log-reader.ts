@@ -1,6 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
-import { decompressed, originOf } from './log-compression.ts';
-import { logFiles, openLogFile, type LogFile } from './log-files.ts';
+import { decompressed } from './log-compression.ts';
+import { openFollowing, type LogLocation, type OpenLogFile } from './log-files.ts';
 
 const newline = 0x0a;
 const chunkBytes = 64 * 1024;
@@ -8,13 +7,8 @@ const chunkBytes = 64 * 1024;
 /** Far above what the shim writes (16 KiB of output a line, each byte at most six in JSON): longer is damage. */
 const longestLineBytes = 1024 * 1024;
 
-/** How often the next file is looked for again when it was rotated away before it could be opened. */
-const openAttempts = 100;
-
 /** The file that is read. */
-interface OpenFile {
-  readonly handle: FileHandle;
-  readonly inode: number;
+interface ReadFile extends OpenLogFile {
   /** What is left of it, where it is compressed. */
   readonly pieces: AsyncGenerator<Buffer> | undefined;
   /** Where the next byte is, in what it holds. */
@@ -26,31 +20,26 @@ interface OpenFile {
  * chunk and one line.
  */
 export class LogReader implements AsyncDisposable {
-  readonly #directory: string;
-  readonly #baseName: string;
+  readonly #location: LogLocation;
   readonly #chunk = Buffer.alloc(chunkBytes);
-  #file: OpenFile | undefined;
+  #file: ReadFile | undefined;
   #partial = '';
   #skipping = false;
   #decoder = new TextDecoder();
 
-  constructor(directory: string, baseName: string) {
-    this.#directory = directory;
-    this.#baseName = baseName;
+  constructor(location: LogLocation) {
+    this.#location = location;
   }
 
-  /** Begins at a byte of what a file holds. */
-  async open(file: LogFile, offset: number): Promise<boolean> {
-    const handle = await openLogFile(file);
-    if (handle === undefined) return false;
+  /** Goes on at a byte of what this file holds; it is the reader's from now on. */
+  async goTo(file: OpenLogFile, offset: number): Promise<void> {
     await this.#close();
-    const pieces = file.compressed ? decompressed(handle) : undefined;
-    this.#file = { handle, inode: file.inode, pieces, offset: pieces === undefined ? offset : 0 };
+    const pieces = file.compressed ? decompressed(file.handle) : undefined;
+    this.#file = { ...file, pieces, offset: pieces === undefined ? offset : 0 };
     this.#partial = '';
     this.#skipping = false;
     this.#decoder = new TextDecoder();
     if (pieces !== undefined && offset > 0) await this.#skipTo(offset);
-    return true;
   }
 
   /** The next complete lines, at most a chunk of them; none at the end of what is written now. */
@@ -111,33 +100,14 @@ export class LogReader implements AsyncDisposable {
 
   /** On to the next younger file, when the one that is open has been rotated away and is read to its end. */
   async #advance(): Promise<boolean> {
-    for (let attempt = 0; attempt < openAttempts; attempt += 1) {
-      const files = await logFiles(this.#directory, this.#baseName);
-      const following = files[(await this.#position(files)) + 1];
-      if (following === undefined) return false;
-      // The last write before the rotation may have come after our last read.
-      const open = this.#file;
-      if (open?.pieces === undefined && open !== undefined && (await open.handle.stat()).size > open.offset)
-        return true;
-      if (await this.open(following, 0)) return true;
-    }
-    return false;
-  }
-
-  /**
-   * Where in the list the open file is, under the name and in the form that it has by now. -1: it was deleted by rotation,
-   * and the oldest that is left follows it. As long as it is open, no other file gets its inode.
-   */
-  async #position(files: readonly LogFile[]): Promise<number> {
     const open = this.#file;
-    if (open === undefined) return -1;
-    const at = files.findIndex((file) => file.inode === open.inode);
-    if (at >= 0 || open.pieces !== undefined) return at;
-    for (let index = files.length - 1; index >= 0; index -= 1) {
-      const file = files[index];
-      if (file?.compressed === true && (await originOf(file)) === open.inode) return index;
-    }
-    return -1;
+    const following = await openFollowing(this.#location, open);
+    if (following === undefined) return false;
+    // The last write before the rotation may have come after our last read.
+    if (open?.pieces === undefined && open !== undefined && (await open.handle.stat()).size > open.offset)
+      await following.handle.close();
+    else await this.goTo(following, 0);
+    return true;
   }
 
   #split(bytes: Uint8Array): string[] {

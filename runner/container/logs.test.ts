@@ -45,16 +45,16 @@ const numbers = async (options: Partial<LogOptions> = {}) =>
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 
 test('rotated files come before the current one', async () => {
-  writeFileSync(path('container.log.2'), lines(0, 3));
-  writeFileSync(path('container.log.1'), lines(3, 5));
+  writeFileSync(path('container.log.9'), lines(0, 3));
+  writeFileSync(path('container.log.10'), lines(3, 5));
   writeFileSync(path('container.log'), lines(5, 9));
   writeFileSync(path('container.log.tmp'), lines(90, 99));
   expect(await numbers()).toEqual(range(0, 9));
 });
 
 test.each([0, 1, 2, 4, 5, 6, 8, 9, 100])('the last %i lines, over files', async (tail) => {
-  writeFileSync(path('container.log.2'), lines(0, 3));
-  writeFileSync(path('container.log.1'), lines(3, 5));
+  writeFileSync(path('container.log.9'), lines(0, 3));
+  writeFileSync(path('container.log.10'), lines(3, 5));
   writeFileSync(path('container.log'), lines(5, 9));
   expect(await numbers({ tail })).toEqual(range(Math.max(0, 9 - tail), 9));
 });
@@ -98,7 +98,7 @@ test('following goes on through rotations and ends when the container has ended 
   await until(2);
   for (let round = 0; round < 5; round += 1) {
     appendFileSync(path('container.log'), lines(2 + round * 3, 4 + round * 3));
-    renameSync(path('container.log'), path('container.log.1'));
+    renameSync(path('container.log'), path(`container.log.${round + 1}`));
     writeFileSync(path('container.log'), lines(4 + round * 3, 5 + round * 3));
     await until(5 + round * 3);
   }

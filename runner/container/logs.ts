@@ -1,15 +1,13 @@
 import { watch } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseLogLine } from './log-entry.ts';
-import { logFiles, type LogFile } from './log-files.ts';
+import { LogFiles, type LogLocation } from './log-files.ts';
 import { LogReader } from './log-reader.ts';
 import { tailPosition, type LogPosition } from './log-tail.ts';
 import type { LogEntry, LogOptions } from './engine.ts';
 
 /** Where a container's log is and whether more may come. */
-export interface LogSource {
-  readonly directory: string;
-  readonly baseName: string;
+export interface LogSource extends LogLocation {
   /** False once the container has ended for good: what is written then is all there will be. */
   isLive(): boolean;
   /** Calls `wake` at each change of `isLive`. */
@@ -25,7 +23,7 @@ const fallbackPollMs = 1000;
  */
 export async function* readLogs(source: LogSource, options: LogOptions): AsyncGenerator<LogEntry> {
   const sinceMs = options.sinceMs ?? 0;
-  await using reader = new LogReader(source.directory, source.baseName);
+  await using reader = new LogReader(source);
   using activity = new LogActivity(source);
   await openAt(reader, source, options);
   for (;;) {
@@ -44,21 +42,22 @@ export async function* readLogs(source: LogSource, options: LogOptions): AsyncGe
 }
 
 async function openAt(reader: LogReader, source: LogSource, options: LogOptions): Promise<void> {
-  // Rotation can take away the very file that was chosen; the next look finds the log as it is then.
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    const files = await logFiles(source.directory, source.baseName);
-    const { file, offset } = await startPosition(files, options);
-    const chosen = files[file];
-    if (chosen === undefined || (await reader.open(chosen, offset))) return;
+  await using log = await LogFiles.list(source);
+  const start = await startPosition(log, options);
+  // Rotation can delete the very file that was chosen: then the next is where the log begins.
+  for (const [at, file] of log.files.entries()) {
+    if (at < start.file) continue;
+    const open = await log.open(file);
+    if (open !== undefined) return reader.goTo(open, at === start.file ? start.offset : 0);
   }
 }
 
-async function startPosition(files: readonly LogFile[], options: LogOptions): Promise<LogPosition> {
-  if (options.tail !== undefined) return tailPosition(files, options.tail);
+async function startPosition(log: LogFiles, options: LogOptions): Promise<LogPosition> {
+  if (options.tail !== undefined) return tailPosition(log, options.tail);
   const since = options.sinceMs;
   // A file last written before that time has nothing younger in it.
-  const first = since === undefined ? 0 : files.findIndex((file) => file.modifiedAtMs >= since);
-  return { file: first < 0 ? Math.max(0, files.length - 1) : first, offset: 0 };
+  const first = since === undefined ? 0 : log.files.findIndex((file) => file.modifiedAtMs >= since);
+  return { file: first < 0 ? Math.max(0, log.files.length - 1) : first, offset: 0 };
 }
 
 /** Counts what may mean new log lines, so that a wake-up between a read and a wait is never missed. */

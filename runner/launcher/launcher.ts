@@ -125,12 +125,6 @@ export interface Shim extends AsyncDisposable {
   /** stdio of the first process from now on; its log is written regardless. */
   attach(): Promise<ExecSession>;
   resize(size: { columns: number; rows: number }): Promise<void>;
-  /**
-   * Puts `container.log.gz.new`, the compressed form of the rotated log file with this inode, in its place.
-   *
-   * @throws BerthError `launch.failed` when that file is not there any more
-   */
-  placeCompressedLog(inode: bigint): Promise<void>;
   /** The sessions that the launch asked for, which see the output from its first byte; the caller disposes them. */
   readonly attached: readonly ExecSession[];
 }

@@ -185,10 +185,6 @@ export class ShimClient implements Shim {
     await this.#request('resize', SHIM_REQUEST.resize, size.rows, size.columns);
   }
 
-  async placeCompressedLog(inode: bigint): Promise<void> {
-    await this.#requestBytes('compress log', SHIM_REQUEST.logPlace, new WireWriter().u64(inode).finish());
-  }
-
   async exec(request: ExecRequest): Promise<ExecSession> {
     const control: SessionControl = {
       command: request.args[0],

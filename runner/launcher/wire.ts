@@ -35,7 +35,6 @@ export const SHIM_REQUEST = {
   execSignal: 9,
   execResize: 10,
   execKill: 11,
-  logPlace: 12,
 } as const;
 /** `enum exec_flag` of protocol.h. */
 export const EXEC_FLAG = { stdin: 1, privileged: 2 } as const;

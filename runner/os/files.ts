@@ -49,7 +49,8 @@ export async function makeDirectory(path: string): Promise<void> {
 /** Removes a file or a directory with all that is in it; one that is not there is no error. Follows no symbolic link. */
 export async function removeTree(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    // Somebody who has it open may make a last file in it: ENOTEMPTY, once.
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
     if (!isErrno(error, 'ENAMETOOLONG')) throw error;
     // Node calls every file by its whole path, and a container can make a tree that is deeper than a path is long.

@@ -9,6 +9,12 @@ beforeAll(async () => {
 });
 afterAll(() => laboratory[Symbol.asyncDispose]());
 
+/** The numbers of the rotated files, the oldest first. */
+function rotatedIn(directory: string): number[] {
+  const names = readdirSync(directory).filter((name) => name.startsWith('container.log.'));
+  return names.map((name) => Number(name.slice('container.log.'.length))).toSorted((a, b) => a - b);
+}
+
 test('what is no JSON text by itself is escaped, what is no UTF-8 replaced', async () => {
   const { entries } = await laboratory.run(
     String.raw`printf 'a"b\\c\td\001\177é😀\n\377x\355\240\200\n\303' ; printf end >&2`,
@@ -33,12 +39,12 @@ test('rotation by size keeps so many files', async () => {
   const { request } = await laboratory.run('i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done', {
     request: { log: { maxBytes: 50_000, maxFiles: 3 } },
   });
-  const files = readdirSync(request.stateDirectory)
-    .filter((name) => name.startsWith('container.log'))
-    .toSorted();
-  expect(files).toEqual(['container.log', 'container.log.1', 'container.log.2']);
+  const rotated = rotatedIn(request.stateDirectory);
+  expect(rotated).toEqual([(rotated[1] ?? 0) - 1, rotated[1]]);
+  expect(rotated[0]).toBeGreaterThan(1); // others have been deleted
+  const files = [...rotated.map((number) => `container.log.${number}`), 'container.log'];
   for (const file of files) expect(statSync(`${request.stateDirectory}/${file}`).size).toBeLessThan(50_500);
-  const text = files.toReversed().map((file) => readLog(request.stateDirectory, file).stdout);
+  const text = files.map((file) => readLog(request.stateDirectory, file).stdout);
   expect(text.join('').endsWith('line 2998\nline 2999\n')).toBe(true);
   const numbers = text
     .join('')
@@ -46,6 +52,29 @@ test('rotation by size keeps so many files', async () => {
     .split('\n')
     .map((line) => Number(line.slice(5)));
   expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
+});
+
+test('a later run goes on with the numbers, and takes away what is too much of either form', async () => {
+  const directory = mkdtempSync('/tmp/berth-log-');
+  using stack = new DisposableStack();
+  stack.defer(() => rmSync(directory, { recursive: true }));
+  for (const name of ['4', '5.gz', '6', '6.gz', '7.gz', '08', '9.x'])
+    writeFileSync(`${directory}/container.log.${name}`, '');
+  const script = 'i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); done';
+  await laboratory.run(script, { request: { stateDirectory: directory, log: { maxBytes: 6000, maxFiles: 4 } } });
+  expect(
+    readdirSync(directory)
+      .filter((name) => name.startsWith('container.log'))
+      .toSorted(),
+  ).toEqual([
+    'container.log',
+    'container.log.08',
+    'container.log.6',
+    'container.log.6.gz',
+    'container.log.7.gz',
+    'container.log.8',
+    'container.log.9.x',
+  ]);
 });
 
 test('a full disk costs log lines, but neither the lines after it nor the exit code', async () => {

@@ -187,7 +187,6 @@ static bool handle(struct connection *connection, uint32_t kind, uint32_t id, co
     case SHIM_EXEC: exec(connection, id, payload, size); return true;
     case SHIM_STDIN: return feed_stdin(connection, payload, size);
     case SHIM_STDIN_END: close_stdin(session_process(connection)); return true;
-    case SHIM_LOG_PLACE: answer(connection, id, log_place(&shim.log, get_u64(&reader)), "place compressed log of"); return true;
     default: break;
     }
     a = get_u32(&reader);

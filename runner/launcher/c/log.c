@@ -3,9 +3,11 @@
 #include "log.h"
 #include "setup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -19,6 +21,46 @@ static int open_file(struct log *log) {
     return 0;
 }
 
+#define NAME_SIZE 64
+
+/* Takes away a rotated file, in both of its forms: the runner, which compresses, looks for the plain one last. */
+static void drop(const struct log *log, uint64_t number) {
+    static const char *const suffixes[] = {"", LOG_SUFFIX};
+    char name[NAME_SIZE];
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+        snprintf(name, sizeof(name), LOG_NAME ".%llu%s", (unsigned long long)number, suffixes[i]);
+        unlinkat(log->directory, name, 0);
+    }
+}
+
+/* The number in the name of a rotated file, compressed or not; 0 when it is no such name. */
+static uint64_t number_of(const char *name) {
+    const size_t prefix = sizeof(LOG_NAME ".") - 1;
+    char *end;
+    if (strncmp(name, LOG_NAME ".", prefix) != 0 || name[prefix] < '1' || name[prefix] > '9') return 0;
+    errno = 0;
+    uint64_t number = strtoull(name + prefix, &end, 10);
+    return errno == 0 && (*end == 0 || strcmp(end, LOG_SUFFIX) == 0) ? number : 0;
+}
+
+/* Goes on with the numbers where the last shim of this container ended, and takes away what a kill left too much. */
+static int find_number(struct log *log) {
+    DIR *listing = fdopendir(openat(log->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!listing) return -1;
+    log->number = 1;
+    for (struct dirent *entry; (entry = readdir(listing));) {
+        uint64_t number = number_of(entry->d_name);
+        if (number >= log->number) log->number = number + 1;
+    }
+    rewinddir(listing);
+    for (struct dirent *entry; (entry = readdir(listing));) {
+        uint64_t number = number_of(entry->d_name);
+        if (number > 0 && log->number - number >= log->max_files) drop(log, number);
+    }
+    closedir(listing);
+    return 0;
+}
+
 int log_open(struct log *log, int directory, const struct shim_operation *shim) {
     log->directory = directory;
     log->max_bytes = shim->log_bytes;
@@ -26,7 +68,8 @@ int log_open(struct log *log, int directory, const struct shim_operation *shim) 
     log->format = (enum log_format)shim->log_format;
     log->attributes = shim->log_attributes;
     log->fd = -1;
-    return log->format == LOG_NONE ? 0 : open_file(log);
+    if (log->format == LOG_NONE) return 0;
+    return find_number(log) < 0 ? -1 : open_file(log);
 }
 
 static void flush(struct log *log) {
@@ -48,48 +91,22 @@ static void flush(struct log *log) {
     log->used = 0;
 }
 
-#define NAME_SIZE 64
-
-/* The name of the file in a place: 0 is the one that is written, and the higher, the older. */
-static const char *name_of(char name[NAME_SIZE], uint32_t place, const char *suffix) {
-    if (place == 0)
-        snprintf(name, NAME_SIZE, LOG_NAME);
-    else
-        snprintf(name, NAME_SIZE, LOG_NAME ".%u%s", place, suffix);
-    return name;
-}
-
-/* Moves what is in a place, compressed or not, to the next, whose content goes. */
-static void shift(struct log *log, uint32_t place) {
-    static const char *const suffixes[] = {"", LOG_SUFFIX};
-    char from[NAME_SIZE], to[NAME_SIZE];
-    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) unlinkat(log->directory, name_of(to, place + 1, suffixes[i]), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-        if (place == 0 && i > 0) break;
-        renameat(log->directory, name_of(from, place, suffixes[i]), log->directory, name_of(to, place + 1, suffixes[i]));
-    }
-}
-
-/* container.log -> .1 -> .2 …; the oldest is overwritten. With one file kept it starts anew. */
+/*
+ * The file gets the next number, which is its name for good, and a new one begins; with one file kept it starts anew. Where
+ * the name cannot be given (a full disk), the file grows, and the next entry tries again.
+ */
 static void rotate(struct log *log) {
-    for (uint32_t i = log->max_files - 1; i > 0; i--) shift(log, i - 1);
+    char name[NAME_SIZE];
+    snprintf(name, sizeof(name), LOG_NAME ".%llu", (unsigned long long)log->number);
+    if (log->max_files == 1)
+        unlinkat(log->directory, LOG_NAME, 0);
+    else if (renameat(log->directory, LOG_NAME, log->directory, name) == 0)
+        log->number++;
+    else if (errno != ENOENT)
+        return;
     if (log->fd >= 0) close(log->fd);
-    if (log->max_files == 1) unlinkat(log->directory, LOG_NAME, 0);
     open_file(log);
-}
-
-int log_place(struct log *log, uint64_t inode) {
-    struct stat status;
-    char plain[NAME_SIZE], compressed[NAME_SIZE];
-    for (uint32_t i = 1; i < log->max_files; i++) {
-        if (fstatat(log->directory, name_of(plain, i, ""), &status, AT_SYMLINK_NOFOLLOW) < 0) continue;
-        if ((uint64_t)status.st_ino != inode) continue;
-        name_of(compressed, i, LOG_SUFFIX);
-        /* While both are there, the plain one counts. */
-        if (renameat(log->directory, LOG_COMPRESSED, log->directory, compressed) < 0) return -1;
-        return unlinkat(log->directory, plain, 0);
-    }
-    return errno = ENOENT, -1;
+    if (log->number > log->max_files) drop(log, log->number - log->max_files);
 }
 
 static void put(struct log *log, const char *text, size_t length) {

@@ -1,6 +1,7 @@
 /*
- * The container's log, rotated by size: Docker's json-file lines, or (LOG_LOCAL) shorter ones of our own: `o` for stdout,
- * `e` for stderr, in capitals for a piece of a line whose end is still to come; nanoseconds since 1970 in decimal; a
+ * The container's log. By size it is rotated to container.log.1, .2, .3 …: numbers only grow, so that a name means the same
+ * bytes for as long as it is there. Its lines are Docker's json-file lines, or (LOG_LOCAL) shorter ones of our own: `o` for
+ * stdout, `e` for stderr, in capitals for a piece of a line whose end is still to come; nanoseconds since 1970 in decimal; a
  * space; the bytes as they came, without the line's end. `runner/container/log-entry.ts` reads both.
  */
 #ifndef BERTH_LOG_H
@@ -14,9 +15,8 @@ enum log_format { LOG_JSON, LOG_LOCAL, LOG_NONE };
 #define LOG_LINE 16384
 #define LOG_OUT 32768
 
-/* What is added to the name of a rotated file that is compressed, and the name of one that is not yet in its place. */
+/* What the runner adds to the name of a rotated file that it has compressed. */
 #define LOG_SUFFIX ".gz"
-#define LOG_COMPRESSED "container.log.gz.new"
 
 struct log_stream {
     const char *name;
@@ -27,7 +27,8 @@ struct log_stream {
 struct log {
     int directory, fd;
     uint64_t size, max_bytes;
-    uint32_t max_files;
+    uint32_t max_files; /* the one that is written among them */
+    uint64_t number;    /* that the file which is written gets when it is rotated; never used again */
     enum log_format format;
     const char *attributes;
     uint64_t entry; /* where in the file the last entry begins */
@@ -41,11 +42,5 @@ int log_open(struct log *log, int directory, const struct shim_operation *shim);
 void log_write(struct log *log, struct log_stream *stream, const char *bytes, size_t size);
 /* Writes an unfinished last line. */
 void log_end(struct log *log, struct log_stream *stream);
-
-/*
- * Puts the compressed form of the rotated file with this inode, which the runner wrote under the name LOG_COMPRESSED, in
- * its place. The names are the shim's alone, so that no rotation comes between. -1 and errno when it is not there any more.
- */
-int log_place(struct log *log, uint64_t inode);
 
 #endif

@@ -33,8 +33,7 @@ enum shim_request {
     SHIM_STDIN_END,
     SHIM_EXEC_SIGNAL, /* u32 pid, u32 signal -> SHIM_OK */
     SHIM_EXEC_RESIZE, /* u32 pid, u32 rows, u32 columns -> SHIM_OK */
-    SHIM_EXEC_KILL,   /* u32 pid -> SHIM_OK; the process and all that came from it */
-    SHIM_LOG_PLACE    /* u64 inode of a rotated file of the log that has been compressed -> SHIM_OK */
+    SHIM_EXEC_KILL    /* u32 pid -> SHIM_OK; the process and all that came from it */
 };
 
 /* The fourth number of an exec, before its operations; the first three: terminal, rows, columns. */
