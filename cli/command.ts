@@ -69,6 +69,8 @@ export const globalOptions = {
 
 /** What a handler works with, made once a process by `main.ts`. */
 export interface Session {
+  /** All of the client's commands, for the one that explains them. */
+  readonly commands: readonly Command[];
   readonly terminal: Terminal;
   readonly contexts: ContextStore;
   readonly environment: Readonly<Record<string, string | undefined>>;

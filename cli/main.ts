@@ -91,6 +91,7 @@ async function dispatch(argv: readonly string[], terminal: Terminal, around: Cli
 function openSession(terminal: Terminal, around: CliProcess, contextName: string | undefined): Session {
   const contexts = new ContextStore(configPath(around.environment));
   return {
+    commands,
     terminal,
     contexts,
     environment: around.environment,

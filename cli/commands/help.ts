@@ -1,13 +1,12 @@
 import { defineCommand } from '../command.ts';
+import { commandHelp, overview } from '../help.ts';
 
 export const help = defineCommand({
   name: 'help',
   summary: 'Print the list of commands, or how to use one',
   args: { COMMAND: { arity: 'any', summary: 'The command to explain' } },
   async handler({ args, session }) {
-    // Loaded when it runs: the list of commands contains this one.
-    const { commands } = await import('../commands.ts');
-    const { commandHelp, overview } = await import('../help.ts');
+    const { commands } = session;
     const name = args.COMMAND.join(' ');
     const found = commands.find((one) => one.name === name || one.alias === name);
     const family = commands.filter((one) => one.name.startsWith(`${name} `));

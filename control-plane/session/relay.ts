@@ -1,16 +1,9 @@
 import { BerthError, errorText } from '#shared/errors.ts';
+import { RELAY_CLOSE } from '#shared/relay/close.ts';
 import { decodeFrame, encodeFrame } from '#shared/relay/frame.ts';
 import { otherSide, RelayLedger, type RelaySide } from '#shared/relay/ledger.ts';
 import { encodeReset } from '#shared/relay/reset.ts';
 import type { RelayTransport } from '#shared/relay/stream.ts';
-
-/** WebSocket close codes of a relay (RFC 6455 section 7.4.2: 4000-4999 are private). */
-export const RELAY_CLOSE = {
-  normal: 1000, // the other end closed normally
-  protocol: 4400, // a frame that the relay's rules forbid
-  timeout: 4408, // the other end did not dial in time
-  lost: 4410, // the other end's connection broke
-} as const;
 
 /**
  * Joins a client's and a host's connection and passes frames on, unread but for the credit that they carry.

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { RootFilesystem } from '../storage/root-filesystem.ts';
+import type { RootFilesystem } from '../os/root-filesystem.ts';
 
 /** Where a container's files are seen. */
 export type FileView =

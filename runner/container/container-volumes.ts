@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, realpath, stat } from 'node:fs/promises';
 import { BerthError, errorText, isBerthError } from '#shared/errors.ts';
 import type { RuntimeMount } from '#shared/oci/runtime-spec.ts';
-import type { RootFilesystem } from '../storage/root-filesystem.ts';
+import type { RootFilesystem } from '../os/root-filesystem.ts';
 import { mountOf, parseMountTable } from '../volume/mount-table.ts';
 import type { VolumeUsage, VolumeWish } from '../volume/volumes.ts';
 import type { ContainerConfig } from './config.ts';

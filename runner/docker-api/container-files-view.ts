@@ -3,7 +3,7 @@ import { BerthError, isBerthError } from '#shared/errors.ts';
 import type { FileView } from '../archive/container-files.ts';
 import type { ContainerRecord } from '../container/engine.ts';
 import { containerPaths } from '../container/paths.ts';
-import type { RootFilesystem } from '../storage/root-filesystem.ts';
+import type { RootFilesystem } from '../os/root-filesystem.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireImage } from './docker-errors.ts';
 import { mountedBinds } from './wanted-mounts.ts';

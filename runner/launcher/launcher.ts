@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import type { RootFilesystem } from '../storage/root-filesystem.ts';
+import type { RootFilesystem } from '../os/root-filesystem.ts';
 
 /**
  * The container's end of a veth pair: addresses are IPv4 dotted quads. The host end is a port of the bridge in hairpin

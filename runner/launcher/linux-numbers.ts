@@ -1,16 +1,3 @@
-/** Capability numbers of <linux/capability.h>, by their names without `CAP_`. */
-export const capabilityNumbers: ReadonlyMap<string, number> = new Map(
-  [
-    'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE',
-    'NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN',
-    'SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE',
-    'MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE',
-  ]
-    .join(' ')
-    .split(' ')
-    .map((name, number) => [name, number] as const),
-);
-
 /** RLIMIT_* numbers of <asm-generic/resource.h>. */
 export const rlimitNumbers: ReadonlyMap<string, number> = new Map(
   'CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME'

@@ -1,9 +1,10 @@
 import { BerthError } from '#shared/errors.ts';
 import type { NamespaceType, RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
+import { capabilityNumbers } from '../security/capability-numbers.ts';
 import { cgroupFiles } from './cgroup-limits.ts';
 import { deviceProgram } from './device-program.ts';
 import type { LaunchRequest, LinkSpec } from './launcher.ts';
-import { capabilityNumbers, deviceTypeBits, propagationFlags, rlimitNumbers } from './linux-numbers.ts';
+import { deviceTypeBits, propagationFlags, rlimitNumbers } from './linux-numbers.ts';
 import { parseMountOptions } from './mount-options.ts';
 import { namespaceOperations, namespaceOrigin, sysctlNamespaceFlag } from './namespaces.ts';
 import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';

@@ -1,5 +1,5 @@
 import { BerthError } from '#shared/errors.ts';
-import { capabilityNumbers } from '../launcher/linux-numbers.ts';
+import { capabilityNumbers } from './capability-numbers.ts';
 
 /** The capabilities that Docker gives a container unless told otherwise (moby oci/caps/defaults.go): fourteen. */
 export const defaultCapabilities: readonly string[] = [

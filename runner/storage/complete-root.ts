@@ -5,7 +5,7 @@ import { BerthError } from '#shared/errors.ts';
 import { startFiles } from '../archive/files-program.ts';
 import { outputOf } from '../archive/local-container-files.ts';
 import { isErrno } from '../os/files.ts';
-import type { RootFilesystem } from './root-filesystem.ts';
+import type { RootFilesystem } from '../os/root-filesystem.ts';
 import { MAX_CHANGES, type RootChange } from './storage-driver.ts';
 
 /*

@@ -3,7 +3,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerFiles } from '../archive/container-files.ts';
 import { treeBytes } from '../os/tree-bytes.ts';
-import type { RootFilesystem } from './root-filesystem.ts';
+import type { RootFilesystem } from '../os/root-filesystem.ts';
 import { MAX_CHANGES, type RootChange, type StorageDriver } from './storage-driver.ts';
 
 /** What a container writes goes into a directory of its own, over its image's layers as they are. */

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
+import type { RootFilesystem } from '../os/root-filesystem.ts';
 import type { DriverName } from './driver-name.ts';
-import type { RootFilesystem } from './root-filesystem.ts';
 
 /** One path that a container has changed upon its image; absolute in the container. */
 export interface RootChange {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError, errorText } from '#shared/errors.ts';
 import { removeTree } from '../os/files.ts';
-import { OperationQueue } from '../container/operation-queue.ts';
+import { OperationQueue } from '../operation-queue.ts';
 import { parseDriverOptions, type DriverOptions } from './driver-options.ts';
 import { isBeneath } from './mount-table.ts';
 import { mountTable, mountVolume, unmountAll } from './volume-mounts.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BerthError, errorText } from '../errors.ts';
-import { CLOSE } from '../protocol/control.ts';
+import { RELAY_CLOSE } from './close.ts';
 import {
   decodeFrame,
   dataCost,
@@ -106,7 +106,7 @@ export class RelayMux {
               cause,
             });
       this.#finish(error);
-      this.#transport.close(CLOSE.protocol, closeReason(error.message));
+      this.#transport.close(RELAY_CLOSE.protocol, closeReason(error.message));
     }
   }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultCapabilities } from '../../runner/security/capabilities.ts';
-import { capabilityNumbers } from '../../runner/launcher/linux-numbers.ts';
+import { capabilityNumbers } from '../../runner/security/capability-numbers.ts';
 import { securityFacts } from '../../runner/os/security-facts.ts';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
 import { callSocket } from '../support/call-socket.ts';

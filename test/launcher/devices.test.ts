@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RuntimeDevice, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import { capabilityNumbers } from '../../runner/launcher/linux-numbers.ts';
+import { capabilityNumbers } from '../../runner/security/capability-numbers.ts';
 import { exists, Laboratory } from './fixture.ts';
 
 let laboratory: Laboratory;

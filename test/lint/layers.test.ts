@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { randomId } from '#shared/id.ts';
 import { afterEach, expect, test } from 'vitest';
+import { roomCycles } from './room-cycles.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const written: string[] = [];
@@ -52,4 +54,32 @@ test.each([
   ['control-plane/store', 'drizzle-orm'],
 ])('%s may import %s', async (room, specifier) => {
   expect(await lint(room, specifier)).toMatchObject({ code: 0 });
+});
+
+/** The texts of all that is not a test, by path. */
+function sources(): Map<string, string> {
+  const paths = globSync('{runner,control-plane,cli,shared}/**/*.ts', { cwd: root });
+  const own = paths.filter((path) => !path.endsWith('.test.ts'));
+  return new Map(own.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
+}
+
+test('no room is imported by a room that it imports, directly or by others', () => {
+  const all = sources();
+  expect(all.size).toBeGreaterThan(300);
+  expect(roomCycles(all)).toEqual([]);
+});
+
+test.each([
+  ["import { VolumeStore } from '../volume/volume-store.ts';", 'runner/os/probe.ts', 'runner/volume -> runner/os'],
+  [
+    "export type { Engine } from '../container/engine.ts';",
+    'runner/volume/probe.ts',
+    'runner/container -> runner/volume',
+  ],
+  ["await import('../docker-api/server.ts');", 'runner/launcher/probe.ts', 'runner/docker-api -> runner/launcher'],
+  ["import { createEngine } from './container/create-engine.ts';", 'runner/log.ts', 'runner/storage -> runner/log.ts'],
+])('%s in %s would be such an import', (line, path, way) => {
+  const all = sources();
+  all.set(path, `${line}\n${all.get(path) ?? ''}`);
+  expect(roomCycles(all).join('\n')).toContain(way);
 });
