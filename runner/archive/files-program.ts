@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { PassThrough, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { BerthError } from '#shared/errors.ts';
+import { extractFailures } from '../image/extract-failures.ts';
+import { processEnd } from '../os/process-end.ts';
 import { startedProcess } from '../os/started-process.ts';
 import type { FileView } from './container-files.ts';
 
@@ -13,15 +15,7 @@ const failureCode = z.enum([
   'read-only-volume',
   'overwrite',
   'gone',
-  'not-tar',
-  'corrupt',
-  'escape',
-  'bad-entry',
-  'too-large',
-  'name-too-long',
-  'unsupported',
-  'no-space',
-  'io',
+  ...extractFailures,
 ]);
 
 const failureReport = z.object({ ok: z.literal(false), code: failureCode, entry: z.string(), message: z.string() });
@@ -104,19 +98,12 @@ export function startFiles(
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   const lines = reportLines(child.stdio[reportFd] as Readable);
-  const how = exitOf(child).finally(() => signal?.removeEventListener('abort', kill));
+  const how = processEnd(child).finally(() => signal?.removeEventListener('abort', kill));
   const begun = firstReport(lines.first, how, signal);
   const ended = lastReport(lines.all, how, signal);
   begun.catch(() => {}); // the other may be the one that is waited for
   ended.catch(() => {});
   return { child, output, begun, ended, [Symbol.dispose]: kill };
-}
-
-function exitOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(signal === null ? `status ${code}` : `signal ${signal}`));
-  });
 }
 
 /** The lines of a report: the first as soon as it is there, all at its end. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import type { Digest } from '#shared/digest.ts';
 import { BerthError } from '#shared/errors.ts';
+import { processEnd } from '../os/process-end.ts';
 import { startedProcess } from '../os/started-process.ts';
 import type { LayerStore } from './layer-store.ts';
 
@@ -36,10 +37,7 @@ export async function* layerTar(
   const child = startedProcess(spawn(binary, argv, { stdio: ['ignore', 'pipe', 'pipe'], env: {} }));
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', resolve);
-  });
+  const ended = processEnd(child);
   ended.catch(() => {}); // it may be that nobody comes to ask
   const said = text(child.stderr).catch(() => '');
   const hash = createHash('sha256');
@@ -49,9 +47,10 @@ export async function* layerTar(
       yield chunk;
     }
     signal?.throwIfAborted();
-    const status = await ended;
+    const how = await ended;
     const found = `sha256:${hash.digest('hex')}`;
-    if (status !== 0 || found !== diffId) throw damaged(diffId, status === 0 ? `it is ${found} now` : await said);
+    if (how !== 'status 0' || found !== diffId)
+      throw damaged(diffId, how === 'status 0' ? `it is ${found} now` : await said);
   } finally {
     kill();
     signal?.removeEventListener('abort', kill);

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { digest } from '#shared/digest.ts';
 import { BerthError } from '#shared/errors.ts';
+import { processEnd } from '../os/process-end.ts';
 import { startedProcess } from '../os/started-process.ts';
+import { extractFailures } from './extract-failures.ts';
 import type { LayerLimits } from './limits.ts';
 
 /** What berth-unpack says on success. All sizes in bytes. */
@@ -29,20 +30,9 @@ export const unpackedLayer = z.object({
 });
 export type UnpackedLayer = z.infer<typeof unpackedLayer>;
 
-const failureCode = z.enum([
-  'not-tar',
-  'corrupt',
-  'escape',
-  'bad-entry',
-  'too-large',
-  'name-too-long',
-  'unsupported',
-  'no-space',
-  'io',
-]);
 const report = z.discriminatedUnion('ok', [
   unpackedLayer,
-  z.object({ ok: z.literal(false), code: failureCode, entry: z.string(), message: z.string() }),
+  z.object({ ok: z.literal(false), code: z.enum(extractFailures), entry: z.string(), message: z.string() }),
 ]);
 
 /** Why berth-unpack refused; `unpackFailure` makes it an error that names the archive or layer. */
@@ -59,13 +49,6 @@ async function readBounded(stream: Readable): Promise<string> {
     size += chunk.length;
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-function ended(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(signal === null ? `status ${code}` : `signal ${signal}`));
-  });
 }
 
 /** Feeds the child; resolves with the source's failure, if any. A child that stops reading is no failure of the source. */
@@ -123,7 +106,7 @@ export async function unpack(
     const [stdout, stderr, how, sourceFailure] = await Promise.all([
       child.stdout === null ? '' : readBounded(child.stdout),
       child.stderr === null ? '' : readBounded(child.stderr),
-      ended(child),
+      processEnd(child),
       feeding,
     ]);
     signal?.throwIfAborted();
@@ -142,7 +125,7 @@ export async function unpack(
  */
 export async function syncFileSystem(binary: string, directory: string): Promise<void> {
   const child = spawn(binary, ['sync', directory], { stdio: ['ignore', 'ignore', 'pipe'], env: {} });
-  const [stderr, how] = await Promise.all([readBounded(child.stderr), ended(child)]);
+  const [stderr, how] = await Promise.all([readBounded(child.stderr), processEnd(child)]);
   if (how === 'status 0') return;
   const message = `write ${directory} to disk: ${stderr.trim() || `${binary} ended with ${how}`}`;
   throw new BerthError('unavailable', 'image.sync-failed', message, {
