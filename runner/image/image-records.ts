@@ -4,24 +4,18 @@ import { digest } from '#shared/digest.ts';
 import type { Digest } from '#shared/digest.ts';
 import { imageConfig } from '#shared/oci/image-config.ts';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
+import type { ImageFacts } from './store.ts';
 
-/** An image as runner.db holds it; the config's text is kept to the byte, for its digest is the image's ID. */
-export interface StoredImage {
-  readonly id: string;
-  readonly references: readonly string[];
+/** An image as runner.db holds it. */
+export interface StoredImage extends ImageFacts {
   readonly config: ImageConfig;
+  /** diffIDs, lowest first. */
   readonly layers: readonly Digest[];
-  readonly sizeBytes: number;
-  readonly createdAtMs: number;
 }
 
-export interface NewImage {
-  readonly id: string;
+/** One to be added; the config's text is kept to the byte, for its digest is the image's ID. */
+export interface NewImage extends Omit<StoredImage, 'config'> {
   readonly configText: string;
-  readonly references: readonly string[];
-  readonly layers: readonly Digest[];
-  readonly sizeBytes: number;
-  readonly createdAtMs: number;
 }
 
 const imageRow = z.object({

@@ -1,16 +1,20 @@
 import type { Readable } from 'node:stream';
 import type { ImageConfig } from '#shared/oci/image-config.ts';
 
-export interface ImageRecord {
+/** What is the same of an image in every form. */
+export interface ImageFacts {
   /** Digest of the config: `sha256:…`. */
   readonly id: string;
   /** Canonical references (`docker.io/library/hello:1`). */
   readonly references: readonly string[];
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+}
+
+export interface ImageRecord extends ImageFacts {
   readonly config: ImageConfig;
   /** Unpacked layer directories, lowest first. */
   readonly layerDirectories: readonly string[];
-  readonly sizeBytes: number;
-  readonly createdAtMs: number;
 }
 
 /** The images of one host: blobs and layers are files named by digest; a layer appears whole or not at all. */
