@@ -2,40 +2,17 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import type { DatabaseSync } from 'node:sqlite';
-import type { ContainerFiles } from '../archive/container-files.ts';
-import type { ImageStore } from '../image/store.ts';
-import type { Launcher } from '../launcher/launcher.ts';
-import type { Network } from '../network/network.ts';
-import type { CgroupTree } from '../os/cgroup.ts';
 import { hostArchitecture } from '../os/facts.ts';
 import { thermalThrottlePath } from '../security/paths.ts';
-import type { StorageDriver } from '../storage/storage-driver.ts';
-import type { Volumes } from '../volume/volumes.ts';
 import { Attachments } from './attachments.ts';
 import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
-import type { Clock, EngineLog, NameSink } from './engine-context.ts';
-import type { IsolationDefaults } from './isolation-defaults.ts';
+import type { EngineDependencies } from './engine-context.ts';
 import { ContainerStore } from './state.ts';
 
-export interface EngineOptions {
+export interface EngineOptions extends EngineDependencies {
   readonly database: DatabaseSync;
-  readonly images: ImageStore;
-  readonly network: Network;
-  /** Answers names on user-defined networks; absent: nobody does. */
-  readonly resolver?: NameSink;
-  readonly launcher: Launcher;
-  readonly volumes: Volumes;
-  readonly storage: StorageDriver;
-  readonly files: Pick<ContainerFiles, 'copyOut'>;
-  /** The data root's `containers` directory; made when it is not there. */
-  readonly directory: string;
-  /** The runner's subtree (`prepareCgroupTree`). */
-  readonly cgroup: CgroupTree;
-  readonly isolation: IsolationDefaults;
-  readonly clock: Clock;
-  readonly log: EngineLog;
 }
 
 /**

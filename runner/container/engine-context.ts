@@ -32,9 +32,8 @@ export interface NameSink {
   update(networks: readonly NetworkNames[]): Promise<void>;
 }
 
-/** What the engine's operations work with. */
-export interface EngineContext {
-  readonly store: ContainerStore;
+/** What the engine is given to work with: the other rooms of one data root. */
+export interface EngineDependencies {
   readonly images: ImageStore;
   readonly network: Network;
   /** Answers names on user-defined networks; absent: nobody does. */
@@ -43,17 +42,23 @@ export interface EngineContext {
   readonly volumes: Volumes;
   readonly storage: StorageDriver;
   readonly files: Pick<ContainerFiles, 'copyOut'>;
-  /** The data root's `containers` directory. */
+  /** The data root's `containers` directory; made when it is not there. */
   readonly directory: string;
+  /** The runner's subtree (`prepareCgroupTree`). */
   readonly cgroup: CgroupTree;
+  readonly isolation: IsolationDefaults;
+  readonly clock: Clock;
+  readonly log: EngineLog;
+}
+
+/** What the engine's operations work with. */
+export interface EngineContext extends EngineDependencies {
+  readonly store: ContainerStore;
   readonly architecture: Architecture;
   /** Kernel release as uname prints it. */
   readonly kernel: string;
   /** Paths that are masked in containers because this host has them. */
   readonly hostMaskedPaths: readonly string[];
-  readonly isolation: IsolationDefaults;
-  readonly clock: Clock;
-  readonly log: EngineLog;
   readonly live: Map<string, LiveContainer>;
   readonly attachments: Attachments;
 }
