@@ -26,15 +26,21 @@ static void copy_name(char *field, size_t room, const char *name)
 	memcpy(field, name, strlen(name) + 1);
 }
 
-void subvolume_make(int directory, const char *name)
+/* An operation that takes a name in the directory and no more. */
+static void by_name(int directory, const char *name, unsigned long request, const char *operation)
 {
 	struct btrfs_ioctl_vol_args arguments = { 0 };
 	int fd = readable(directory, name);
 
 	copy_name(arguments.name, sizeof arguments.name, name);
-	if (ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &arguments) < 0)
-		fail_errno("make of a btrfs subvolume", name);
+	if (ioctl(fd, request, &arguments) < 0)
+		fail_errno(operation, name);
 	close(fd);
+}
+
+void subvolume_make(int directory, const char *name)
+{
+	by_name(directory, name, BTRFS_IOC_SUBVOL_CREATE, "make of a btrfs subvolume");
 }
 
 void subvolume_snapshot(int directory, const char *source, const char *name, bool readonly)
@@ -55,11 +61,5 @@ void subvolume_snapshot(int directory, const char *source, const char *name, boo
 
 void subvolume_remove(int directory, const char *name)
 {
-	struct btrfs_ioctl_vol_args arguments = { 0 };
-	int fd = readable(directory, name);
-
-	copy_name(arguments.name, sizeof arguments.name, name);
-	if (ioctl(fd, BTRFS_IOC_SNAP_DESTROY, &arguments) < 0)
-		fail_errno("remove of a btrfs subvolume", name);
-	close(fd);
+	by_name(directory, name, BTRFS_IOC_SNAP_DESTROY, "remove of a btrfs subvolume");
 }
