@@ -1,17 +1,19 @@
 /**
- * What kind of failure an error is. It decides the HTTP status and the exit code; the `code` beside it is what
+ * What kind of failure an error can be. It decides the HTTP status and the exit code; the `code` beside it is what
  * programs match on, and the message is what people read.
  */
-export type ErrorKind =
-  | 'invalid' // the input is wrong: 400 / 422, exit 2
-  | 'unauthenticated' // no valid token or key: 401
-  | 'forbidden' // a valid identity without the right: 403
-  | 'not-found' // the named object does not exist: 404
-  | 'conflict' // the object's state or name is in the way: 409
-  | 'too-large' // over a stated limit: 413
-  | 'unavailable' // a needed peer is not there now; a retry may succeed: 503
-  | 'unsupported' // valid, but not implemented by this version: 501
-  | 'internal'; // our fault: 500
+export const errorKinds = [
+  'invalid', // the input is wrong: 400 / 422, exit 2
+  'unauthenticated', // no valid token or key: 401
+  'forbidden', // a valid identity without the right: 403
+  'not-found', // the named object does not exist: 404
+  'conflict', // the object's state or name is in the way: 409
+  'too-large', // over a stated limit: 413
+  'unavailable', // a needed peer is not there now; a retry may succeed: 503
+  'unsupported', // valid, but not implemented by this version: 501
+  'internal', // our fault: 500
+] as const;
+export type ErrorKind = (typeof errorKinds)[number];
 
 /** One finding about a place in the input, as compilers print it. Lines and columns count from 1. */
 export interface ErrorLocation {

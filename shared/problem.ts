@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { BerthError, type ErrorKind } from './errors.ts';
+import { BerthError, errorKinds, type ErrorKind } from './errors.ts';
 
+/** The HTTP status that carries an error of this kind. */
 const statusOfKind = {
   invalid: 422,
   unauthenticated: 401,
@@ -13,23 +14,8 @@ const statusOfKind = {
   internal: 500,
 } as const satisfies Record<ErrorKind, number>;
 
-/** The HTTP status that carries an error of this kind. */
-function httpStatus(kind: ErrorKind): (typeof statusOfKind)[ErrorKind] {
-  return statusOfKind[kind];
-}
-
 /** An error's kind, as answers and relays carry it. */
-export const errorKind = z.enum([
-  'invalid',
-  'unauthenticated',
-  'forbidden',
-  'not-found',
-  'conflict',
-  'too-large',
-  'unavailable',
-  'unsupported',
-  'internal',
-]);
+export const errorKind = z.enum(errorKinds);
 
 /** The body of every error answer: RFC 9457 problem details, with our `code`, `kind`, `remedy` and `locations`. */
 export const problem = z.object({
@@ -64,7 +50,7 @@ export function toProblem(error: unknown): Problem {
   return {
     type: `urn:berth:problem:${known.code}`,
     title: known.code,
-    status: httpStatus(known.kind),
+    status: statusOfKind[known.kind],
     detail: known.message,
     kind: known.kind,
     code: known.code,
