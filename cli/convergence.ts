@@ -30,7 +30,7 @@ const TRIES = 3;
 type Tasks = z.infer<typeof taskList>;
 
 /** What keeps a stack from being what was asked for: one line a reason; none when it is; pure. */
-export function unmet(services: readonly ServiceView[], { tasks, pending }: Tasks): readonly string[] {
+function unmet(services: readonly ServiceView[], { tasks, pending }: Tasks): readonly string[] {
   const missing = services
     .filter((service) => service.runningReplicas + completed(service, tasks) !== service.spec.replicas)
     .map(({ spec, runningReplicas }) => `${spec.name}: ${runningReplicas} of ${spec.replicas} run`);
@@ -61,7 +61,7 @@ function completed(service: ServiceView, tasks: readonly TaskView[]): number {
  * failed and its restart policy allows no other try, or when so many tries of it ended one after the other. Only tasks
  * since the current revision count: an older one may be about to be replaced.
  */
-export function hopeless(
+function hopeless(
   services: readonly ServiceView[],
   tasks: readonly TaskView[],
   appliedAtMs: number,

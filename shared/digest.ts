@@ -5,7 +5,7 @@ export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256
 export type Digest = z.infer<typeof digest>;
 
 /** Bytes as lower-case hexadecimal. */
-export function toHex(bytes: Uint8Array): string {
+function toHex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
   return text;

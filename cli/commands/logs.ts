@@ -19,7 +19,7 @@ interface LogWish {
 }
 
 /** A moment (RFC 3339) or how long ago (`10m`), as Unix milliseconds. @throws BerthError `cli.usage` */
-export function parseSince(value: string, nowMs: number): number {
+function parseSince(value: string, nowMs: number): number {
   if (/^\d{4}-\d{2}-\d{2}/.test(value)) {
     const atMs = Date.parse(value);
     if (!Number.isNaN(atMs)) return atMs;

@@ -4,7 +4,7 @@ import { defineCommand } from '../command.ts';
 import { DEFAULT_WAIT_MS, waitOptions, waitUntilRunning } from '../convergence.ts';
 
 /** One `[STACK/]SERVICE=N`; pure. @throws BerthError `cli.usage` */
-export function parseScale(word: string): { readonly service: string; readonly replicas: number } {
+function parseScale(word: string): { readonly service: string; readonly replicas: number } {
   const match = /^([^=]+)=(\d{1,5})$/.exec(word);
   const [, service, count] = match ?? [];
   if (service !== undefined && count !== undefined) return { service, replicas: Number(count) };
@@ -14,7 +14,7 @@ export function parseScale(word: string): { readonly service: string; readonly r
 }
 
 /** The one service that a name means. @throws BerthError `service.unknown`, `service.ambiguous` */
-export function findService(reference: string, services: readonly ServiceView[]): ServiceView {
+function findService(reference: string, services: readonly ServiceView[]): ServiceView {
   const found = services.filter(({ stack, spec }) => reference === spec.name || reference === `${stack}/${spec.name}`);
   const [only] = found;
   if (only === undefined) {

@@ -1,8 +1,8 @@
 /** Longest wait before a slot is tried again, in milliseconds. */
-export const MAX_BACKOFF_MS = 60_000;
+const MAX_BACKOFF_MS = 60_000;
 
 /** A task that ran for this long before it ended starts its slot's backoff anew, in milliseconds. */
-export const STEADY_MS = 60_000;
+const STEADY_MS = 60_000;
 
 /** How long a slot waits, in milliseconds, after its task of this attempt (from 1) ended: 1 s, doubled up to a minute. */
 export function backoffMs(attempt: number): number {

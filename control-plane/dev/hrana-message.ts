@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 // The messages of Hrana over HTTP in JSON, versions 2 and 3 (tursodatabase/libsql, docs/HRANA_3_SPEC.md).
 
-export const hranaValue = z.discriminatedUnion('type', [
+const hranaValue = z.discriminatedUnion('type', [
   z.object({ type: z.literal('null') }),
   z.object({ type: z.literal('integer'), value: z.string() }),
   z.object({ type: z.literal('float'), value: z.number() }),
@@ -41,7 +41,7 @@ const condition: z.ZodType<HranaCondition> = z.lazy(() =>
 const batch = z.object({ steps: z.array(z.object({ condition: condition.nullish(), stmt: statement })) });
 export type HranaBatch = z.infer<typeof batch>;
 
-export const hranaRequest = z.discriminatedUnion('type', [
+const hranaRequest = z.discriminatedUnion('type', [
   z.object({ type: z.literal('execute'), stmt: statement }),
   z.object({ type: z.literal('batch'), batch }),
   z.object({ type: z.literal('sequence'), ...sqlSource }),

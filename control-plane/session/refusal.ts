@@ -16,7 +16,7 @@ const closeCodeOf = new Map<string, number>([
 ]);
 
 /** The close code of the control channel that says what this error says. */
-export function closeCode(code: string): number {
+function closeCode(code: string): number {
   const known = closeCodeOf.get(code);
   if (known !== undefined) return known;
   return code.startsWith('protocol.') ? CLOSE.protocol : INTERNAL_ERROR;

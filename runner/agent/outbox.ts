@@ -8,7 +8,7 @@ export interface StatusBatch {
 }
 
 /** Most tasks in one batch: with the longest messages it stays below MAX_CONTROL_FRAME_BYTES. */
-export const MAX_BATCH_TASKS = 250;
+const MAX_BATCH_TASKS = 250;
 /** Batches that may be sent and not acknowledged; what comes later waits, and is merged while it waits. */
 export const MAX_UNACKED_BATCHES = 8;
 

@@ -4,7 +4,7 @@ import { publishedPort } from '#shared/model/service.ts';
 const texts = z.array(z.string());
 
 /** A port that is published: at any free port of the host where `hostPort` is 0, at one of a range up to `lastHostPort`. */
-export const portRequest = publishedPort.extend({
+const portRequest = publishedPort.extend({
   hostPort: z.int().min(0).max(65_535),
   lastHostPort: z.int().min(1).max(65_535).optional(),
   /** The one IPv4 address of the host; absent: every one. */

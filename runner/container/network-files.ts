@@ -34,7 +34,7 @@ export interface NetworkFilesContext {
   readonly links: readonly HostsEntry[];
 }
 
-export const hostResolvConf = '/etc/resolv.conf';
+const hostResolvConf = '/etc/resolv.conf';
 /** Where systemd-resolved tells the resolvers behind its own, which only the host reaches. */
 const systemdResolvConf = '/run/systemd/resolve/resolv.conf';
 const hostHosts = '/etc/hosts';

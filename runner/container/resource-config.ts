@@ -63,7 +63,5 @@ export const resourceShape = {
 const resourceConfig = z.object(resourceShape);
 export type ResourceConfig = z.infer<typeof resourceConfig>;
 
-export const noLimits: ResourceConfig = resourceConfig.parse({});
-
 /** The parts that can be changed while a container runs. */
 export type ResourceChange = Partial<Omit<ResourceConfig, 'cgroupParent' | 'rlimits'>>;

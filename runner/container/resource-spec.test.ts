@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { deviceNumbers } from './block-devices.ts';
-import { noLimits } from './resource-config.ts';
+import { resourceShape } from './resource-config.ts';
 import { blockDevicePaths, discardedLimits, resourceSpec } from './resource-spec.ts';
 
+const noLimits = z.object(resourceShape).parse({});
 const all = ['cpu', 'cpuset', 'io', 'memory', 'pids', 'hugetlb'];
 
 test('no limits are nothing', () => {

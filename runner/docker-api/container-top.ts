@@ -52,7 +52,7 @@ async function processesOf(directory: string): Promise<ReadonlySet<string>> {
 }
 
 /** The lines of ps that are about these processes, in columns; the last column keeps its spaces (moby top_unix.go). */
-export function parsePs(
+function parsePs(
   text: string,
   pids: ReadonlySet<string>,
 ): { readonly Titles: readonly string[]; readonly Processes: readonly (readonly string[])[] } {

@@ -16,7 +16,7 @@ const magics: readonly { readonly kind: string; readonly at: number; readonly by
 ];
 
 /** What a stream's first bytes say that it is, for people. */
-export function describeBytes(start: Uint8Array): string {
+function describeBytes(start: Uint8Array): string {
   if (start.length === 0) return 'an empty stream';
   const magic = magics.find(({ at, bytes }) => bytes.every((byte, index) => start[at + index] === byte));
   if (magic !== undefined) return magic.kind;
@@ -24,8 +24,7 @@ export function describeBytes(start: Uint8Array): string {
   return text ? 'text' : 'data of no known format';
 }
 
-export const acceptedArchives =
-  'a docker-archive, an OCI image layout in a tar, or a rootfs tar, each plain, gzip or zstd';
+const acceptedArchives = 'a docker-archive, an OCI image layout in a tar, or a rootfs tar, each plain, gzip or zstd';
 
 /** @param found what it is instead, for people */
 export function unknownArchive(found: string, remedy?: string): BerthError {

@@ -77,7 +77,7 @@ function withReference(images: readonly ArchiveImage[], reference: string | unde
 }
 
 /** What is kept of a layer that has been unpacked. */
-export function recordOf({ contentBytes, opaqueRoot, tarBytes, replaced }: UnpackedLayer): LayerRecord {
+function recordOf({ contentBytes, opaqueRoot, tarBytes, replaced }: UnpackedLayer): LayerRecord {
   return { contentBytes, opaqueRoot, ...(replaced ? {} : { tarBytes }) };
 }
 

@@ -10,7 +10,7 @@ import { extractFailures } from './extract-failures.ts';
 import type { LayerLimits } from './limits.ts';
 
 /** What berth-unpack says on success. All sizes in bytes. */
-export const unpackedLayer = z.object({
+const unpackedLayer = z.object({
   ok: z.literal(true),
   /** Of the stream as it came, compressed or not. */
   digest,

@@ -11,7 +11,7 @@ export function errnoText(errno: number): string {
 }
 
 /** What the launcher reported, for people: (operation, object, errno). */
-export function reportText(report: WireReport): string {
+function reportText(report: WireReport): string {
   return `${report.operation} ${report.object}: ${errnoText(report.errno)}`;
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 const text = z.record(z.string(), z.string());
 
 /** One subnet of a network as it was asked for, addresses as written. */
-export const ipamConfig = z.object({
+const ipamConfig = z.object({
   subnet: z.string(),
   ipRange: z.string().optional(),
   gateway: z.string().optional(),
@@ -12,7 +12,7 @@ export const ipamConfig = z.object({
 export type IpamConfig = z.infer<typeof ipamConfig>;
 
 /** What somebody asks for who makes a network. */
-export const networkRequest = z.object({
+const networkRequest = z.object({
   name: z.string().min(1),
   labels: text,
   options: text,
@@ -23,7 +23,7 @@ export const networkRequest = z.object({
 export type NetworkRequest = z.infer<typeof networkRequest>;
 
 /** How a bridge behaves, from the options that Docker knows for it. */
-export const bridgeSettings = z.object({
+const bridgeSettings = z.object({
   /** The bridge's name in the runner's network namespace. */
   bridge: z.string(),
   /** Containers of this network reach each other. */

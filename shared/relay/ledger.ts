@@ -250,7 +250,7 @@ export class RelayLedger {
 }
 
 /** The credit that a WINDOW's payload grants. */
-export function grantOf(payload: Uint8Array): number {
+function grantOf(payload: Uint8Array): number {
   return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getUint32(0);
 }
 

@@ -2,7 +2,7 @@ import type { ContainerRecord, ContainerState } from '../../container/engine.ts'
 import { humanDuration } from './human-duration.ts';
 
 /** Docker's word for a state (`State.Status`). */
-export const stateWord: Readonly<Record<ContainerState, string>> = {
+const stateWord: Readonly<Record<ContainerState, string>> = {
   created: 'created',
   starting: 'created',
   running: 'running',

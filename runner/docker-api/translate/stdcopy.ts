@@ -1,5 +1,5 @@
 /** The streams of a multiplexed connection (moby pkg/stdcopy). */
-export const stdStream = { stdin: 0, stdout: 1, stderr: 2 } as const;
+const stdStream = { stdin: 0, stdout: 1, stderr: 2 } as const;
 
 const headerBytes = 8;
 

@@ -199,7 +199,8 @@ int runtime_run(const struct launch *launch, const char *log, const char *const 
     return pidfd < 0 ? fail(report, errno, "run", launch->runtime.binary) : pidfd;
 }
 
-bool runtime_succeeded(int pidfd, int timeout_ms) {
+/* Waits at most so long, then kills it. True when it has succeeded; closes the pidfd. */
+static bool runtime_succeeded(int pidfd, int timeout_ms) {
     struct pollfd wait = {.fd = pidfd, .events = POLLIN};
     siginfo_t info = {0};
     int ready;

@@ -15,8 +15,6 @@ void runtime_delete(const struct launch *launch);
  */
 int runtime_run(const struct launch *launch, const char *log, const char *const arguments[], const int stdio[3],
                 pid_t *pid, struct report *report);
-/* Waits at most so long, then kills it. True when it has succeeded; closes the pidfd. */
-bool runtime_succeeded(int pidfd, int timeout_ms);
 /* What the program wrote last into its log, as the failure of `operation`. */
 int runtime_failure(const struct launch *launch, const char *log, const char *operation, struct report *report);
 /* The process whose number the runtime wrote into that file of the bundle; a child of ours. Its pidfd is returned. */

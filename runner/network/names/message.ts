@@ -83,7 +83,7 @@ function questionEnd(bytes: Buffer): number | undefined {
 }
 
 /** The question of a message as bytes, or undefined: an answer must carry the same. */
-export function questionBytes(bytes: Buffer): Buffer | undefined {
+function questionBytes(bytes: Buffer): Buffer | undefined {
   const end = questionEnd(bytes);
   return end === undefined ? undefined : bytes.subarray(headerBytes, end);
 }

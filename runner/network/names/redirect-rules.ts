@@ -8,7 +8,7 @@ export interface Redirect {
 }
 
 /** The nftables table of a data root's resolver, family `ip`. */
-export function namesTable(instance: string): string {
+function namesTable(instance: string): string {
   if (!/^[0-9a-z]{1,12}$/.test(instance)) {
     throw new BerthError('internal', 'network.instance-invalid', `names: "${instance}" is not an instance id`);
   }
