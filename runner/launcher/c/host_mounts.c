@@ -5,7 +5,10 @@
  */
 #define _GNU_SOURCE
 #include "host_mounts.h"
+#include "detached.h"
+#include "devices.h"
 #include "mounts.h"
+#include "root.h"
 
 #include <errno.h>
 #include <fcntl.h>

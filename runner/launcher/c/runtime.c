@@ -9,6 +9,7 @@
 #include "mounts.h"
 #include "namespaces.h"
 #include "netlink.h"
+#include "root.h"
 #include "runtime_json.h"
 
 #include <errno.h>

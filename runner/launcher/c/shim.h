@@ -116,6 +116,8 @@ void process_exec_failed(struct process *process, const struct report *report);
 void process_finish_exec(struct process *process);
 /* Out of the epoll set, and closed. */
 void close_source(struct source *source);
+
+/* exec.c */
 int process_exec(int connection, const uint8_t *payload, size_t size, struct report *report);
 
 /* connection.c */
