@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "runtime_exec.h"
 #include "runtime_json.h"
+#include "runtime_program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -46,7 +46,7 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
 /* Removes what launch_start made. */
 void launch_undo(struct launch *launch);
 
-/* clone3 into the cgroup of that directory, with a pidfd; 0 in the child. */
+/* clone3 into the cgroup of that directory (-1: ours), with a pidfd, or there is no child; 0 in the child. */
 pid_t clone_into(int cgroup, uint64_t flags, int *pidfd);
 /* Has the container a user namespace that is not ours? */
 bool has_user_namespace(const struct launch *launch);
