@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { BerthError, isBerthError } from '#shared/errors.ts';
-import { anonymousName } from '../volume/volumes.ts';
-import { ANONYMOUS_LABEL } from '../volume/volume-name.ts';
+import { ANONYMOUS_LABEL, anonymousName } from '../volume/volume-name.ts';
 import type { VolumeRecord } from '../volume/volume-store.ts';
 import { json, noContent, type Answer } from './answer.ts';
 import { atLeast, flag, jsonBody, option, parameter, type ApiRequest } from './api-request.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { ContainerRecord } from '../container/engine.ts';
 import type { ConfiguredMount } from '../container/mount-config.ts';
 import type { ImageRecord } from '../image/store.ts';
-import { anonymousName } from '../volume/volumes.ts';
+import { anonymousName } from '../volume/volume-name.ts';
 import { atLeast, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { containerMounts } from './translate/create/container-mounts.ts';

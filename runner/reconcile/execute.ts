@@ -4,7 +4,7 @@ import type { Engine } from '../container/engine.ts';
 import { configFromImage } from '../container/from-image.ts';
 import { imageVolumes } from '../container/image-volumes.ts';
 import type { ImageStore } from '../image/store.ts';
-import { anonymousName } from '../volume/volumes.ts';
+import { anonymousName } from '../volume/volume-name.ts';
 import type { StepArguments, StepKind, StepOf } from './step.ts';
 
 /** What steps act upon. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { BerthError } from '#shared/errors.ts';
 
 /** The label of a volume that nobody gave a name; prune takes only these. */
@@ -23,4 +24,9 @@ export function checkVolumeName(name: string): void {
   function invalid(why: string): BerthError {
     return new BerthError('invalid', 'volume.name-invalid', `create ${name.slice(0, 255)}: ${why}`);
   }
+}
+
+/** A name that no other volume has: 64 hex digits. */
+export function anonymousName(): string {
+  return randomBytes(32).toString('hex');
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openRunnerDatabase } from '../database.ts';
-import { Volumes, type VolumeUsage } from './volumes.ts';
+import type { VolumeUsage } from './volume-usage.ts';
+import { Volumes } from './volumes.ts';
 
 let root: string;
 let database: DatabaseSync;

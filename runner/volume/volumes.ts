@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -6,25 +5,17 @@ import { BerthError, errorText } from '#shared/errors.ts';
 import { removeTree } from '../os/files.ts';
 import { OperationQueue } from '../operation-queue.ts';
 import { parseDriverOptions, type DriverOptions } from './driver-options.ts';
-import { isBeneath } from './mount-table.ts';
-import { mountTable, mountVolume, unmountAll } from './volume-mounts.ts';
+import { MountedVolumes } from './mounted-volumes.ts';
+import { VolumeHolds } from './volume-holds.ts';
 import { checkVolumeName } from './volume-name.ts';
 import { BOUND_TO_NOBODY, VolumeStore, type VolumeRecord } from './volume-store.ts';
+import type { VolumeUsage } from './volume-usage.ts';
 
 /** A volume that should be there. */
 export interface VolumeWish {
   readonly name: string;
   readonly options: DriverOptions;
   readonly labels: Readonly<Record<string, string>> | null;
-}
-
-/** Who uses volumes, as the containers' records say it: there is no second list. */
-export interface VolumeUsage {
-  /** Ids of all containers, running or not, that have it mounted. */
-  usersOf(name: string): readonly string[];
-  /** True when one of them runs or is being started. */
-  isActive(name: string): boolean;
-  isContainer(id: string): boolean;
 }
 
 export type VolumeListener = (action: 'create' | 'destroy', volume: VolumeRecord) => void;
@@ -61,10 +52,10 @@ export class Volumes {
   readonly #queue = new OperationQueue();
   /** What is asked for one name by its name, one after the other. */
   readonly #requests = new OperationQueue();
-  readonly #holds = new Map<string, string[]>();
+  readonly #holds = new VolumeHolds();
   readonly #making = new Map<string, Promise<void>>();
   readonly #removals = new Map<string, Promise<void>>();
-  readonly #mounted = new Set<string>();
+  readonly #mounted = new MountedVolumes();
   readonly #listeners = new Set<VolumeListener>();
   #usage: VolumeUsage = { usersOf: () => [], isActive: () => false, isContainer: () => false };
 
@@ -78,10 +69,8 @@ export class Volumes {
   static async open(options: VolumesOptions): Promise<Volumes> {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const volumes = new Volumes(options);
-    const table = await mountTable();
-    for (const { name } of volumes.list()) {
-      if (table.some(({ mountPoint }) => mountPoint === volumes.pathOf(name))) volumes.#mounted.add(name);
-    }
+    const names = volumes.list().map(({ name }) => name);
+    await volumes.#mounted.recover(names, (name) => volumes.pathOf(name));
     return volumes;
   }
 
@@ -114,7 +103,7 @@ export class Volumes {
 
   /** Ids of the containers that have it mounted, also of those that are being made. */
   usersOf(name: string): readonly string[] {
-    const makers = (this.#holds.get(name) ?? []).filter((id) => id !== BOUND_TO_NOBODY);
+    const makers = this.#holds.of(name).filter((id) => id !== BOUND_TO_NOBODY);
     return [...new Set([...this.#usage.usersOf(name), ...makers])];
   }
 
@@ -147,14 +136,14 @@ export class Volumes {
     }
     const names: string[] = [];
     const release = async (): Promise<void> => {
-      for (const name of names.splice(0)) this.#letGo(name, containerId);
+      for (const name of names.splice(0)) this.#holds.drop(name, containerId);
       await this.collect();
       await this.settle();
     };
     try {
       for (const wish of wishes) {
         for (let under = this.#removals.get(wish.name); under; under = this.#removals.get(wish.name)) await under;
-        this.#holds.set(wish.name, [...(this.#holds.get(wish.name) ?? []), containerId]);
+        this.#holds.add(wish.name, containerId);
         names.push(wish.name);
         await this.#ensure(wish, containerId);
       }
@@ -227,33 +216,24 @@ export class Volumes {
   async mount(name: string): Promise<void> {
     const wanted = parseDriverOptions(name, this.require(name).options);
     if (wanted === undefined) return;
-    await this.exclusively(name, async () => {
-      const path = this.pathOf(name);
-      if ((await mountTable()).some(({ mountPoint }) => mountPoint === path)) return;
-      await mountVolume(wanted, path);
-      this.#mounted.add(name);
-    });
+    await this.exclusively(name, () => this.#mounted.mount(name, wanted, this.pathOf(name)));
   }
 
   /** Unmounts the volumes that no running container uses. */
   async settle(): Promise<void> {
     const isNeeded = (name: string): boolean => this.#usage.isActive(name) || this.#holds.has(name);
-    for (const name of this.#mounted) {
+    for (const name of this.#mounted.names()) {
       if (isNeeded(name)) continue;
       const unmount = async (): Promise<void> => {
-        if (isNeeded(name) || !this.#mounted.has(name)) return;
-        await unmountAll(this.pathOf(name));
-        this.#mounted.delete(name);
+        if (!isNeeded(name) && this.#mounted.has(name)) await this.#mounted.unmount(name, this.pathOf(name));
       };
       await this.exclusively(name, unmount).catch((error: unknown) => this.#log('error', errorText(error)));
     }
   }
 
   /** Leaves nothing of the volumes mounted on the host; after the last container was removed. */
-  async unmountAll(): Promise<void> {
-    const table = await mountTable();
-    if (table.some(({ mountPoint }) => isBeneath(mountPoint, this.#directory))) await unmountAll(this.#directory);
-    this.#mounted.clear();
+  unmountAll(): Promise<void> {
+    return this.#mounted.unmountAll(this.#directory);
   }
 
   async #ensure(wish: VolumeWish, boundTo: string): Promise<void> {
@@ -284,8 +264,7 @@ export class Volumes {
     this.#store.bind(name, BOUND_TO_NOBODY);
     const removal = this.exclusively(name, async () => {
       const directory = join(this.#directory, name);
-      await unmountAll(directory);
-      this.#mounted.delete(name);
+      await this.#mounted.unmount(name, directory);
       await removeTree(directory);
       this.#store.delete(name);
       this.#tell('destroy', record);
@@ -295,13 +274,6 @@ export class Volumes {
       removal.catch(() => undefined),
     );
     return removal;
-  }
-
-  #letGo(name: string, containerId: string): void {
-    const left = [...(this.#holds.get(name) ?? [])];
-    left.splice(left.indexOf(containerId), 1);
-    if (left.length === 0) this.#holds.delete(name);
-    else this.#holds.set(name, left);
   }
 
   #tell(action: 'create' | 'destroy', volume: VolumeRecord): void {
@@ -314,8 +286,3 @@ export type VolumeControl = Pick<
   Volumes,
   'create' | 'find' | 'list' | 'onChange' | 'pathOf' | 'remove' | 'require' | 'usersOf'
 >;
-
-/** A name that no other volume has: 64 hex digits. */
-export function anonymousName(): string {
-  return randomBytes(32).toString('hex');
-}
