@@ -54,14 +54,18 @@ export async function statArchive(context: DockerApiContext, request: ApiRequest
 /** GET /containers/{id}/archive: a tar of the file, or of the directory with all below it. */
 export async function readArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { record, path } = found(context, request);
-  const { view, result: stat } = await statOf(context, request, record, path);
   const watch = watchContainer(context, record.id, { signal: request.signal, untilStart: false });
-  const archive = await asked(request, path, context.files.read(view, path, { signal: watch.signal })).catch(
-    (error) => {
+  // Both by one view: the container may end between the two.
+  const both = seen(context, record, async (view) => ({
+    stat: await context.files.stat(view, path),
+    archive: await context.files.read(view, path, { signal: watch.signal }),
+  }));
+  const { stat, archive } = (
+    await asked(request, path, both).catch((error: unknown) => {
       watch[Symbol.dispose]();
       throw error;
-    },
-  );
+    })
+  ).result;
   archive.once('close', () => watch[Symbol.dispose]());
   context.events.tell(containerEvent(record, 'archive-path'));
   return {
