@@ -1,21 +1,10 @@
-import WebSocket, { type RawData } from 'ws';
 import { BerthError, errorText } from '#shared/errors.ts';
 import type { HostFacts } from '#shared/model/host.ts';
-import {
-  challengeText,
-  CLOSE,
-  MAX_CONTROL_FRAME_BYTES,
-  PING,
-  PONG,
-  PROTOCOL_VERSION,
-  toHost,
-  type FromHost,
-  type ToHost,
-} from '#shared/protocol/control.ts';
-import { parseFrame } from '#shared/protocol/parse.ts';
+import { challengeText, CLOSE, PROTOCOL_VERSION, type ToHost } from '#shared/protocol/control.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Log } from '../log.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
+import { ControlSocket } from './control-socket.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { signText, type Identity } from './identity.ts';
 import type { Outbox } from './outbox.ts';
@@ -49,17 +38,14 @@ export type ChannelEnd =
 /**
  * One connection to the control plane, from dialling to its end.
  *
- * Invariants: messages are handled one after the other, in order, and the socket is paused meanwhile, so that what waits
- * is bounded by one read of the socket; at most one outgoing batch or image list is in the socket's buffer; the channel
- * never throws: it ends, and `run` says why.
+ * Invariants: messages are handled one after the other, in order; at most one outgoing batch or image list is in the
+ * socket's buffer; the channel never throws: it ends, and `run` says why.
  */
 export class Channel {
   readonly #context: ChannelContext;
-  readonly #socket: WebSocket;
+  readonly #socket: ControlSocket;
   readonly #ended = Promise.withResolvers<ChannelEnd>();
-  readonly #inbox: string[] = [];
   #state: 'dialling' | 'challenge' | 'welcome' | 'open' | 'ended' = 'dialling';
-  #handling = false;
   #pushing = false;
   #imagesChanged = false;
   #helloSentAtMs = 0;
@@ -72,22 +58,19 @@ export class Channel {
   constructor(context: ChannelContext) {
     this.#context = context;
     const { url, hostId } = context.identity;
-    this.#socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/hosts/${hostId}/channel`, {
-      maxPayload: MAX_CONTROL_FRAME_BYTES,
-      perMessageDeflate: false,
-      handshakeTimeout: context.handshakeTimeoutMs,
-      followRedirects: false,
+    const address = `${url.replace(/^http/, 'ws')}/v1/hosts/${hostId}/channel`;
+    this.#socket = new ControlSocket(address, context.handshakeTimeoutMs, {
+      onOpen: () => this.#await('challenge'),
+      onMessage: (message) => this.#handle(message),
+      onPong: () => {
+        this.#stable = true;
+        this.#heartbeat?.pong();
+      },
+      onFailure: (error) => this.#fail(error),
+      onLost: (reason) => this.#lost(reason),
+      onTooLong: (reason) => this.#end({ kind: 'refused', reason }),
+      onClosed: (code, text) => this.#closed(code, text),
     });
-    this.#socket.binaryType = 'nodebuffer';
-    this.#socket
-      .on('open', () => this.#await('challenge'))
-      .on('message', (data, isBinary) => this.#received(data, isBinary))
-      .on('unexpected-response', (request, { statusCode }) => {
-        request.destroy();
-        this.#lost(`the control plane answered the connection with HTTP status ${statusCode}`);
-      })
-      .on('error', (error) => this.#socketFailed(error))
-      .on('close', (code, reason) => this.#closed(code, reason.toString()));
   }
 
   /** Resolves with why it ended; aborting closes it in good order. */
@@ -131,21 +114,12 @@ export class Channel {
     this.#state = 'ended';
     clearTimeout(this.#timeout);
     this.#heartbeat?.[Symbol.dispose]();
-    this.#inbox.length = 0;
+    this.#socket.end();
     this.#ended.resolve(end);
-    // The other end may be gone: do not wait for its half of the close. The timer must not hold the process.
-    setTimeout(() => this.#socket.terminate(), 2000).unref();
   }
 
   #lost(reason: string): void {
     this.#end({ kind: 'lost', reason: this.#refusal ?? reason, stable: this.#stable });
-  }
-
-  #socketFailed(error: Error): void {
-    const isTooLong = 'code' in error && error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
-    if (!isTooLong) return this.#lost(errorText(error) || 'the connection failed');
-    const reason = `the control plane sent a frame over the limit of ${MAX_CONTROL_FRAME_BYTES} bytes`;
-    this.#end({ kind: 'refused', reason });
   }
 
   #closed(code: number, text: string): void {
@@ -159,40 +133,11 @@ export class Channel {
 
   // ---- what comes in
 
-  #received(data: RawData, isBinary: boolean): void {
-    if (this.#state === 'ended') return;
-    if (isBinary) return this.#fail(new BerthError('invalid', 'protocol.malformed', 'control channel: a binary frame'));
-    const text = (data as Buffer).toString('utf8'); // nodebuffer
-    if (text === PONG) {
-      this.#stable = true;
-      return this.#heartbeat?.pong();
-    }
-    this.#inbox.push(text);
-    this.#socket.pause();
-    void this.#handleInbox();
-  }
-
-  async #handleInbox(): Promise<void> {
-    if (this.#handling) return;
-    this.#handling = true;
-    try {
-      for (let text = this.#inbox.shift(); text !== undefined; text = this.#inbox.shift()) {
-        await this.#handle(parseFrame(toHost, text));
-      }
-      this.#socket.resume();
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#handling = false;
-    }
-  }
-
   #fail(error: unknown): void {
     const reason = errorText(error);
     const isTheirs = error instanceof BerthError && error.kind !== 'unavailable' && error.kind !== 'internal';
     const code = !isTheirs ? 1011 : error.kind === 'too-large' ? CLOSE.tooLarge : CLOSE.protocol;
-    this.#socket.resume(); // a paused socket would never see the other end's half of the close
-    this.#socket.close(code, asciiReason(reason));
+    this.#socket.close(code, reason);
     this.#end(isTheirs ? { kind: 'refused', reason } : { kind: 'lost', reason, stable: false });
   }
 
@@ -208,7 +153,7 @@ export class Channel {
     switch (message.kind) {
       case 'assignment':
         await this.#context.reconciler.applyComplete(message.version, message.assignment);
-        return this.#send({ kind: 'applied', version: message.version });
+        return this.#socket.send({ kind: 'applied', version: message.version });
       case 'increment':
         return this.#increment(message);
       case 'ack':
@@ -229,7 +174,7 @@ export class Channel {
     this.#await('welcome');
     this.#helloSentAtMs = clock();
     this.#imagesChanged = false;
-    await this.#send({
+    await this.#socket.send({
       kind: 'hello',
       protocol: PROTOCOL_VERSION,
       hostId: identity.hostId,
@@ -248,7 +193,7 @@ export class Channel {
       intervalMs: welcome.heartbeatMs,
       leaseMs: welcome.leaseMs,
       clock,
-      sendPing: () => this.#socket.send(PING),
+      sendPing: () => this.#socket.ping(),
       onLease: (expiresAtMs: number) => reconciler.setLease(expiresAtMs),
       onSilence: () => {
         this.#socket.terminate();
@@ -268,20 +213,13 @@ export class Channel {
     const { reconciler } = this.#context;
     const have = reconciler.version();
     if ((await reconciler.applyIncrement(version, increment)) === 'applied') {
-      return this.#send({ kind: 'applied', version });
+      return this.#socket.send({ kind: 'applied', version });
     }
     const reason = `this host holds generation ${have.generation}; the increment to ${version.generation} does not fit it`;
-    return this.#send({ kind: 'resync', have: have.digest, reason });
+    return this.#socket.send({ kind: 'resync', have: have.digest, reason });
   }
 
   // ---- what goes out
-
-  #send(message: FromHost): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    // A failure to send is followed by the socket's end, which is handled there.
-    this.#socket.send(JSON.stringify(message), () => resolve());
-    return promise;
-  }
 
   #push(): void {
     if (this.#state !== 'open' || this.#pushing) return;
@@ -298,12 +236,12 @@ export class Channel {
     while (this.#state === 'open') {
       if (this.#imagesChanged) {
         this.#imagesChanged = false;
-        await this.#send({ kind: 'images', images: heldImages(images) });
+        await this.#socket.send({ kind: 'images', images: heldImages(images) });
         continue;
       }
       const batch = outbox.takeNext();
       if (batch === undefined) return;
-      await this.#send({ kind: 'status', seq: batch.seq, tasks: [...batch.tasks] });
+      await this.#socket.send({ kind: 'status', seq: batch.seq, tasks: [...batch.tasks] });
     }
   }
 }
@@ -319,9 +257,4 @@ function heldImages(images: ImageStore) {
 
 function unexpected(kind: string, state: string): BerthError {
   return new BerthError('invalid', 'protocol.unexpected', `control channel: a ${kind} in state "${state}"`);
-}
-
-/** A close reason may be 123 bytes of UTF-8 (RFC 6455 section 5.5); ASCII keeps the count simple. */
-function asciiReason(text: string): string {
-  return text.replaceAll(/[^ -~]/g, '?').slice(0, 120);
 }
