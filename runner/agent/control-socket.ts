@@ -1,4 +1,5 @@
 import WebSocket, { type RawData } from 'ws';
+import { closeReason } from '#shared/close-reason.ts';
 import { BerthError, errorText } from '#shared/errors.ts';
 import { MAX_CONTROL_FRAME_BYTES, PING, PONG, toHost, type FromHost, type ToHost } from '#shared/protocol/control.ts';
 import { parseFrame } from '#shared/protocol/parse.ts';
@@ -67,7 +68,7 @@ export class ControlSocket {
 
   close(code: number, reason: string): void {
     this.#socket.resume(); // a paused socket would never see the other end's half of the close
-    this.#socket.close(code, asciiReason(reason));
+    this.#socket.close(code, closeReason(reason));
   }
 
   /** Without a close, for an other end that does not answer. */
@@ -115,9 +116,4 @@ export class ControlSocket {
       this.#handling = false;
     }
   }
-}
-
-/** A close reason may be 123 bytes of UTF-8 (RFC 6455 section 5.5); ASCII keeps the count simple. */
-function asciiReason(text: string): string {
-  return text.replaceAll(/[^ -~]/g, '?').slice(0, 120);
 }

@@ -1,5 +1,5 @@
-import { BerthError } from '#shared/errors.ts';
 import type { DeviceRule } from '#shared/oci/runtime-spec.ts';
+import { invalid } from './plan-error.ts';
 
 /** Size of `struct bpf_insn`. */
 export const DEVICE_INSTRUCTION_BYTES = 8;
@@ -85,10 +85,6 @@ function decide(rule: DeviceRule): readonly Buffer[] {
   if (rule.minor !== undefined) unless(register.minor, rule.minor);
   const body = answer(rule.allow);
   return [...tests.map((test, at) => test(tests.length - 1 - at + body.length)), ...body];
-}
-
-function invalid(what: string): BerthError {
-  return new BerthError('invalid', 'launch.invalid', `plan launch: ${what}`);
 }
 
 function isForAll({ type, major, minor, access }: DeviceRule): boolean {

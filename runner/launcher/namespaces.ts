@@ -3,10 +3,7 @@ import type { IdMapping, NamespaceType, RuntimeSpec } from '#shared/oci/runtime-
 import type { LinkSpec } from './launcher.ts';
 import { namespaceFlags } from './linux-numbers.ts';
 import type { HostOperation } from './operations.ts';
-
-function invalid(what: string): BerthError {
-  return new BerthError('invalid', 'launch.invalid', `plan launch: ${what}`);
-}
+import { invalid } from './plan-error.ts';
 
 /** Whether the container gets a new namespace of this type, one that exists already, or the runner's own. */
 export function namespaceOrigin(spec: RuntimeSpec, type: NamespaceType): 'new' | 'joined' | 'host' {

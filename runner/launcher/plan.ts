@@ -1,4 +1,3 @@
-import { BerthError } from '#shared/errors.ts';
 import type { NamespaceType, RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { capabilityNumbers } from '../security/capability-numbers.ts';
 import { cgroupFiles } from './cgroup-limits.ts';
@@ -8,6 +7,7 @@ import { deviceTypeBits, propagationFlags, rlimitNumbers } from './linux-numbers
 import { parseMountOptions } from './mount-options.ts';
 import { namespaceOperations, namespaceOrigin, sysctlNamespaceFlag } from './namespaces.ts';
 import type { ContainerOperation, HostOperation, LaunchPlan } from './operations.ts';
+import { invalid } from './plan-error.ts';
 import { seccompFlags } from './seccomp-table.ts';
 
 /** What the plan needs to know about the host. */
@@ -20,10 +20,6 @@ export interface PlanOptions {
   readonly cgroupFiles?: readonly string[] | undefined;
   /** The compiled form of `spec.linux.seccomp`; undefined when there is none. */
   readonly seccompProgram: string | undefined;
-}
-
-function invalid(what: string): BerthError {
-  return new BerthError('invalid', 'launch.invalid', `plan launch: ${what}`);
 }
 
 /** Bit mask of capability names (`CAP_CHOWN`). */

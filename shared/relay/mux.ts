@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { closeReason } from '../close-reason.ts';
 import { BerthError, errorText } from '../errors.ts';
 import { RELAY_CLOSE } from './close.ts';
 import {
@@ -119,7 +120,7 @@ export class RelayMux {
   close(error: BerthError = closedError()): void {
     if (this.#isOver) return;
     this.#finish(error);
-    this.#transport.close(1000, closeReason(error.message));
+    this.#transport.close(RELAY_CLOSE.normal, closeReason(error.message));
   }
 
   #add(id: number, header: StreamHeader): MuxStream {
@@ -269,7 +270,7 @@ export class RelayMux {
 
 /** What the composition passes to `RelayMux.lost` when the other end closed the transport (`code`, `reason` as given). */
 export function transportClosed(code: number, reason: string): BerthError {
-  if (code === 1000) return closedError();
+  if (code === RELAY_CLOSE.normal) return closedError();
   const limit = FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES;
   const told = reason === '' && code === MESSAGE_TOO_BIG ? `a frame is over the limit of ${limit} bytes` : reason;
   const detail = told === '' ? `code ${code}` : `code ${code}, ${told}`;
@@ -294,9 +295,4 @@ function parseJson(frame: Frame): unknown {
 
 function parseTrailer(frame: Frame): unknown {
   return frame.payload.byteLength === 0 ? undefined : parseJson(frame);
-}
-
-/** A close reason may be 123 bytes of UTF-8 (RFC 6455 section 5.5); ASCII keeps the count simple. */
-function closeReason(text: string): string {
-  return text.replaceAll(/[^ -~]/g, '?').slice(0, 120);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BerthError } from '#shared/errors.ts';
 import type { NetworkRequest } from '../../network/network-record.ts';
+import { unsupportedField } from './unsupported-field.ts';
 
 const texts = z.record(z.string(), z.string()).nullish();
 
@@ -59,16 +60,16 @@ function checkDriver(driver: string): void {
     const text = `only one instance of "${driver}" network is allowed`;
     throw new BerthError('forbidden', 'docker.network-invalid', text);
   }
-  if (['overlay', 'macvlan', 'ipvlan'].includes(driver)) throw unsupported(`the network driver "${driver}"`);
+  if (['overlay', 'macvlan', 'ipvlan'].includes(driver)) throw unsupportedField(`the network driver "${driver}"`);
   throw new BerthError('not-found', 'docker.no-plugin', `plugin "${driver.slice(0, 80)}" not found`);
 }
 
 function checkKind(body: NetworkCreateBody): void {
-  if (body.EnableIPv6 === true) throw unsupported('IPv6 on networks (EnableIPv6)');
-  if (body.EnableIPv4 === false) throw unsupported('a network without IPv4 (EnableIPv4: false)');
-  if (body.Ingress === true) throw unsupported('an ingress network');
-  if (body.ConfigOnly === true || body.ConfigFrom?.Network) throw unsupported('a configuration-only network');
-  if (body.Scope && body.Scope !== 'local') throw unsupported(`the network scope "${body.Scope.slice(0, 40)}"`);
+  if (body.EnableIPv6 === true) throw unsupportedField('IPv6 on networks (EnableIPv6)');
+  if (body.EnableIPv4 === false) throw unsupportedField('a network without IPv4 (EnableIPv4: false)');
+  if (body.Ingress === true) throw unsupportedField('an ingress network');
+  if (body.ConfigOnly === true || body.ConfigFrom?.Network) throw unsupportedField('a configuration-only network');
+  if (body.Scope && body.Scope !== 'local') throw unsupportedField(`the network scope "${body.Scope.slice(0, 40)}"`);
 }
 
 function ipamOf({ IPAM: ipam }: NetworkCreateBody): NetworkRequest['ipam'] {
@@ -83,10 +84,6 @@ function ipamOf({ IPAM: ipam }: NetworkCreateBody): NetworkRequest['ipam'] {
     ...(one.AuxiliaryAddresses ? { auxiliaryAddresses: one.AuxiliaryAddresses } : {}),
   }));
   const six = config.find(({ subnet }) => subnet.includes(':'));
-  if (six !== undefined) throw unsupported(`IPv6 on networks (the subnet ${six.subnet.slice(0, 50)})`);
+  if (six !== undefined) throw unsupportedField(`IPv6 on networks (the subnet ${six.subnet.slice(0, 50)})`);
   return { options: ipam?.Options ?? {}, config };
-}
-
-function unsupported(what: string): BerthError {
-  return new BerthError('unsupported', 'docker.field-unsupported', `${what} is not in this version of Berth`);
 }

@@ -4,6 +4,7 @@ import { endpointConfig, type EndpointConfig } from '../../../container/network-
 import { contains, parsePrefix } from '../../../network/ipam.ts';
 import { parseIpv4 } from '../../../network/ipv4.ts';
 import { DEFAULT_NETWORK, isPredefined, type NetworkRecord } from '../../../network/network-record.ts';
+import { unsupportedField } from '../unsupported-field.ts';
 
 const texts = z.array(z.string()).nullish();
 
@@ -39,8 +40,8 @@ export function endpointConfigOf(
     throw new BerthError('invalid', 'docker.endpoint-invalid', `invalid endpoint settings:\n${problems.join('\n')}`);
   }
   const option = unsupportedOptions.find((one) => body.DriverOpts?.[one] !== undefined);
-  if (option !== undefined) throw unsupported(`the endpoint option ${option}`);
-  if ((body.IPAMConfig?.LinkLocalIPs ?? []).length > 0) throw unsupported('LinkLocalIPs of an endpoint');
+  if (option !== undefined) throw unsupportedField(`the endpoint option ${option}`);
+  if ((body.IPAMConfig?.LinkLocalIPs ?? []).length > 0) throw unsupportedField('LinkLocalIPs of an endpoint');
   const isOwn = network !== undefined && isPredefined(network.name);
   return endpointConfig.parse({
     network: network === undefined ? name : isOwn ? network.name : network.id,
@@ -89,8 +90,4 @@ function addressProblems(text: string, network: NetworkRecord | undefined): read
   const subnet = parsePrefix(asked.subnet);
   if (subnet !== undefined && contains(subnet, address)) return [];
   return [`no configured subnet or ip-range contain the IP address ${text}`];
-}
-
-function unsupported(what: string): BerthError {
-  return new BerthError('unsupported', 'docker.field-unsupported', `${what} is not in this version of Berth`);
 }
