@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
-import type { DatabaseSync } from 'node:sqlite';
 import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { Launcher } from '../launcher/launcher.ts';
@@ -18,9 +17,10 @@ import type { Engine } from './engine.ts';
 import type { Clock, EngineLog, NameSink } from './engine-context.ts';
 import type { IsolationDefaults } from './isolation-defaults.ts';
 import { ContainerStore } from './state.ts';
+import type { RunnerDatabase } from '../runner-database.ts';
 
 export interface EngineOptions {
-  readonly database: DatabaseSync;
+  readonly database: RunnerDatabase;
   readonly images: ImageStore;
   readonly network: Network;
   /** Answers names on user-defined networks; absent: nobody does. */

@@ -86,7 +86,7 @@ export async function removeContainer(
   const record = store.require(id);
   if (options.force !== true && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
   if (options.volumes === true) volumes.bindTo(id, anonymousVolumes(record.config));
-  if (record.state !== 'removing') store.update(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
+  if (record.state !== 'removing') store.note(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
   const entry = live.get(id);
   if (entry !== undefined) {
     await endRun(context, id, entry, () => entry.shim.stop(sigkill, 0));
@@ -96,6 +96,7 @@ export async function removeContainer(
   await removeParents(context, record);
   await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
+  await store.synced(); // no container comes back with a part of its files
   await removeContainerDirectory(context, id);
   await volumes.removeBound(id);
   store.delete(id);
