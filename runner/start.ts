@@ -53,8 +53,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     facts,
     instance,
     dataRoot: path,
-    containers: engine.list(),
-    imageCount: images.list().length,
+    get containers() {
+      return engine.list();
+    },
+    get imageCount() {
+      return images.list().length;
+    },
     isolation: {
       apparmorProfiles: isolation.facts.apparmorProfiles,
       remapsAll: isolation.remapsAll,
