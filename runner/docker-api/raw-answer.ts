@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
-import { STATUS_CODES } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
 import { serveWebSocket } from './attach-websocket.ts';
+import { STATUS_CODES } from './node-http.ts';
 import { bodyTooLarge } from './api-request.ts';
 import { commonHeaders } from './common-headers.ts';
 import { Output } from './output.ts';
