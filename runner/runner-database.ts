@@ -59,14 +59,23 @@ export class RunnerDatabase extends DatabaseSync {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
-      // A descriptor of our own: the log is there as long as the database is open, and SQLite's locks are on another file.
-      this.#log ??= open(this.#logPath, 'r+');
+      this.#log ??= this.#openLog();
       await (await this.#log).datasync();
     } catch (error) {
       this.#isBehind = true;
       throw error;
     } finally {
       if (this.#current === own) this.#current = undefined;
+    }
+  }
+
+  /** A descriptor of our own: the log is one file while the database is open, and SQLite's locks are on another one. */
+  async #openLog(): Promise<FileHandle> {
+    try {
+      return await open(this.#logPath, 'r+');
+    } catch (error) {
+      this.#log = undefined; // for want of descriptors, say
+      throw error;
     }
   }
 
