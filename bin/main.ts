@@ -1,8 +1,3 @@
-import { enableCompileCache } from 'node:module';
-
-// The cache must be on before the program is imported; it makes a start ten times cheaper.
-enableCompileCache();
-
 /**
  * The one place that knows all three programs: `berth control-plane` and `berth runner` are the daemons, every other
  * verb is the client's.

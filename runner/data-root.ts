@@ -1,14 +1,14 @@
 import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import { openRunnerDatabase } from './database.ts';
 import { makeDirectory } from './os/files.ts';
+import type { RunnerDatabase } from './runner-database.ts';
 
 /** A data root in use by this process alone. */
 export interface DataRoot extends Disposable {
   readonly path: string;
-  readonly database: DatabaseSync;
+  readonly database: RunnerDatabase;
 }
 
 /**
@@ -46,7 +46,7 @@ async function makePrivate(path: string): Promise<void> {
   );
 }
 
-async function lockDatabase(path: string): Promise<DatabaseSync> {
+async function lockDatabase(path: string): Promise<RunnerDatabase> {
   try {
     return openRunnerDatabase(join(path, 'runner.db'));
   } catch (cause) {

@@ -1,5 +1,6 @@
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { randomId } from '#shared/id.ts';
+import { RunnerDatabase } from './runner-database.ts';
 
 /**
  * The schema of runner.db, one entry a version, applied in order and never edited once released. JSON columns hold what
@@ -63,15 +64,9 @@ const migrations = [
   `,
 ];
 
-/**
- * Opens runner.db, brings its schema up to date. One process a file: an exclusive lock is held until it is closed.
- * Every statement's effect is on disk when it returns (WAL, synchronous full).
- */
-export function openRunnerDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: 5000 });
-  database.exec(
-    'pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on',
-  );
+/** Opens runner.db, brings its schema up to date. One process a file: an exclusive lock is held until it is closed. */
+export function openRunnerDatabase(path: string): RunnerDatabase {
+  const database = new RunnerDatabase(path);
   const row = database.prepare('pragma user_version').get();
   const version = Number(row?.['user_version'] ?? 0);
   for (const [index, sql] of migrations.entries()) {

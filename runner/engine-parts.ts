@@ -1,6 +1,5 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import type { ContainerFiles } from './archive/container-files.ts';
 import { createContainerFiles } from './archive/local-container-files.ts';
@@ -25,10 +24,11 @@ import { prepareCgroupTree, removeCgroup, type CgroupTree } from './os/cgroup.ts
 import { findRuntimes, type RuntimeOptions } from './container/runtime-programs.ts';
 import { securityFacts } from './os/security-facts.ts';
 import { idMappingsOf } from './os/subordinate-ids.ts';
+import type { RunnerDatabase } from './runner-database.ts';
 
 export interface EngineOfDataRoot {
   readonly dataRoot: string;
-  readonly database: DatabaseSync;
+  readonly database: RunnerDatabase;
   /** Unix milliseconds. */
   readonly clock: () => number;
   readonly log: Log;

@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import { removeIdentity } from './agent/identity.ts';
 import type { Engine } from './container/engine.ts';
@@ -11,6 +10,7 @@ import { removeDeadSocket } from './docker-api/unix-socket.ts';
 import { openEngine } from './engine-parts.ts';
 import type { Log } from './log.ts';
 import { isErrno, removeTree } from './os/files.ts';
+import type { RunnerDatabase } from './runner-database.ts';
 
 export interface LeaveOptions {
   readonly dataRoot: string;
@@ -62,7 +62,7 @@ export async function leaveCluster(options: LeaveOptions): Promise<void> {
   tell(`removed the data root ${path}`);
 }
 
-async function takeDown({ dataRoot, all, log, tell }: LeaveOptions, database: DatabaseSync): Promise<void> {
+async function takeDown({ dataRoot, all, log, tell }: LeaveOptions, database: RunnerDatabase): Promise<void> {
   const store = new ContainerStore(database);
   const records = store.list();
   if (!all) refuseOthers(records.filter(({ config }) => config.task === undefined));

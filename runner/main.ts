@@ -1,7 +1,5 @@
 import { errorText, isBerthError } from '#shared/errors.ts';
-import { joinCluster } from './agent/join.ts';
 import { openDataRoot } from './data-root.ts';
-import { leaveCluster } from './leave.ts';
 import { createLog } from './log.ts';
 import { parseRunnerCommand, RUNNER_HELP, type RunnerCommand } from './options.ts';
 import { hostFacts } from './os/facts.ts';
@@ -47,6 +45,7 @@ async function execute(command: RunnerCommand): Promise<number> {
 }
 
 async function join(command: Extract<RunnerCommand, { kind: 'join' }>): Promise<number> {
+  const { joinCluster } = await import('./agent/join.ts');
   using dataRoot = await openDataRoot(command.dataRoot);
   // Controllers are found, and turned on, when the runner starts; it tells them at each connect.
   const facts = await hostFacts([]);
@@ -58,6 +57,7 @@ async function join(command: Extract<RunnerCommand, { kind: 'join' }>): Promise<
 }
 
 async function leave(command: Extract<RunnerCommand, { kind: 'leave' }>): Promise<number> {
+  const { leaveCluster } = await import('./leave.ts');
   const log = createLog('text', (line) => process.stderr.write(line));
   await leaveCluster({ ...command, log, tell: (line) => process.stdout.write(`${line}\n`) });
   return 0;

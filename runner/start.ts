@@ -1,5 +1,4 @@
 import { BerthError } from '#shared/errors.ts';
-import { runAgent } from './agent/agent.ts';
 import { readIdentity, type Identity } from './agent/identity.ts';
 import type { LogConfig } from './container/log-config.ts';
 import { openDataRoot } from './data-root.ts';
@@ -53,8 +52,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     facts,
     instance,
     dataRoot: path,
-    containers: engine.list(),
-    imageCount: images.list().length,
+    get containers() {
+      return engine.list();
+    },
+    get imageCount() {
+      return images.list().length;
+    },
     isolation: {
       apparmorProfiles: isolation.facts.apparmorProfiles,
       remapsAll: isolation.remapsAll,
@@ -93,8 +96,10 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       // A fault in one of the two stops the other, and then the runner.
       const fault = new AbortController();
       const both = { signal: AbortSignal.any([signal, fault.signal]) };
-      const agent = identity === undefined ? undefined : { identity, facts, database, engine, images, reconciler, log };
-      const work = [reconciler.run(both), ...(agent === undefined ? [] : [runAgent(agent, both)])];
+      // Loaded when it is needed: it and its WebSockets are 5 MB, which a runner without a cluster does not have.
+      const runAgent = identity && (await import('./agent/agent.ts')).runAgent;
+      const agent = identity && { identity, facts, database, engine, images, reconciler, log };
+      const work = [reconciler.run(both), ...(runAgent && agent ? [runAgent(agent, both)] : [])];
       const stopOthers = (error: unknown) => {
         fault.abort();
         throw error;

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
-import type { DatabaseSync } from 'node:sqlite';
 import { hostArchitecture } from '../os/facts.ts';
 import { thermalThrottlePath } from '../security/paths.ts';
 import { Attachments } from './attachments.ts';
@@ -10,9 +9,10 @@ import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
 import type { EngineDependencies } from './engine-context.ts';
 import { ContainerStore } from './state.ts';
+import type { RunnerDatabase } from '../runner-database.ts';
 
 export interface EngineOptions extends EngineDependencies {
-  readonly database: DatabaseSync;
+  readonly database: RunnerDatabase;
 }
 
 /**

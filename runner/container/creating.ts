@@ -32,5 +32,6 @@ export async function createContainer(context: EngineContext, config: ContainerC
   const goesWithVolumes = config.autoRemove === true || config.task !== undefined;
   const ownVolumes = goesWithVolumes ? anonymousVolumes(config) : [];
   volumes.keep((name) => ownVolumes.includes(name));
+  await store.synced();
   return toRecord(record);
 }

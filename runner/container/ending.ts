@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError } from '#shared/errors.ts';
 import { removeCgroup, removeEmptyParents } from '../os/cgroup.ts';
-import { removeTree } from '../os/files.ts';
+import { removeFewFiles } from '../os/files.ts';
 import { anonymousVolumes } from './container-volumes.ts';
 import { cgroupDirectory, pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { disconnect, exitOf, settleRun, type RunEnd } from './lifecycle.ts';
@@ -86,7 +86,7 @@ export async function removeContainer(
   const record = store.require(id);
   if (options.force !== true && record.state !== 'removing' && isActive(record)) throw stillRunning(record);
   if (options.volumes === true) volumes.bindTo(id, anonymousVolumes(record.config));
-  if (record.state !== 'removing') store.update(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
+  if (record.state !== 'removing') store.note(id, { state: 'removing', desired: 'stopped', restartAtMs: undefined });
   const entry = live.get(id);
   if (entry !== undefined) {
     await endRun(context, id, entry, () => entry.shim.stop(sigkill, 0));
@@ -96,6 +96,7 @@ export async function removeContainer(
   await removeParents(context, record);
   await releaseSharedMemory(pathsOf(context, id).shm);
   await network.release(id);
+  await store.synced(); // no container comes back with a part of its files
   await removeContainerDirectory(context, id);
   await volumes.removeBound(id);
   store.delete(id);
@@ -108,14 +109,15 @@ export async function removeContainerDirectory(
 ): Promise<void> {
   const { directory } = pathsOf(context, id);
   await context.storage.remove(directory);
-  await removeTree(directory);
+  await removeFewFiles(directory);
 }
 
 /** The cgroups between the runner's subtree and this container's go with the last container that names them. */
 async function removeParents({ store, cgroup }: EngineContext, { id, config }: StoredContainer): Promise<void> {
   const parent = config.cgroupParent;
+  if (parent === '') return;
   const others = store.list().filter((other) => other.id !== id && other.config.cgroupParent !== '');
-  if (parent === '' || others.some((other) => `${other.config.cgroupParent}/`.startsWith(`${parent}/`))) return;
+  if (others.some((other) => `${other.config.cgroupParent}/`.startsWith(`${parent}/`))) return;
   const top = join(cgroup.mountPoint, cgroup.path);
   await removeEmptyParents(join(top, parent), top);
 }

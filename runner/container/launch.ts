@@ -38,12 +38,13 @@ export async function launchContainer(context: EngineContext, record: StoredCont
   }
   makeContainerDirectories(paths);
   const root = await context.storage.prepare(paths.directory, image.layerDirectories);
-  removeExitReport(paths.state);
   // A launch that a crash of the runner cut off may have come to something after all.
   await removeCgroup(cgroupDirectory(context, id));
   if (config.ipcMode === 'shareable') await mountSharedMemory(paths.shm, config.shmBytes);
   const { links, namespaces, files, environment } = await joinNetworks(context, record);
-  const mounts = await prepareMounts(context, config);
+  const [mounts] = await Promise.all([prepareMounts(context, config), context.store.synced()]);
+  // Not before the start is on disk: until then a loss of power leaves the record of the run that it tells of.
+  removeExitReport(paths.state);
   // Awaited here: what is joined is held until then.
   return await context.launcher.launch({
     containerId: id,

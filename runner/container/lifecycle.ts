@@ -13,6 +13,10 @@ import { noNetworks, type StoredContainer } from './state.ts';
  * Start and end of a run. Invariants: every function here is called from the container's own operation queue; a record
  * says `starting` before a process is asked for; what a run had (cgroup, connection, address) is taken away before
  * the record says that it ended, or again at the next start of the runner.
+ *
+ * That it started is on disk before its process is made (`launchContainer`): a task never runs twice. What follows needs
+ * no sync of its own. A loss of power ends the run whether the record says `starting` or `running`, and a host that
+ * comes back settles both alike; an end that the record has forgotten is in exit.json, which the shim has synced.
  */
 
 /** How a run ended. */
@@ -47,7 +51,7 @@ export async function startContainer(
   const before = store.require(id);
   if (live.has(id)) return undefined;
   if (before.state === 'removing') throw beingRemoved(before);
-  const starting = store.update(id, {
+  const starting = store.note(id, {
     state: 'starting',
     desired: 'running',
     health: 'none',
@@ -99,7 +103,7 @@ export function recordRunning(
     });
   }
   const health = record.config.healthcheck === undefined ? 'none' : record.health;
-  context.store.update(record.id, {
+  context.store.note(record.id, {
     state: 'running',
     pid: shim.pid,
     startedAtMs,
@@ -161,10 +165,10 @@ export async function settleRun(context: EngineContext, id: string, end: RunEnd)
     finishedAtMs: end.finishedAtMs,
   } as const;
   if (decision.kind === 'restart') {
-    store.update(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
+    store.note(id, { ...ended, state: 'restarting', restartAtMs: end.finishedAtMs + decision.backoffMs });
   } else {
     await attempt(context, id, () => network.release(id));
-    store.update(id, { ...ended, ...restingState(record, end), restartAtMs: undefined, ...noNetworks });
+    store.note(id, { ...ended, ...restingState(record, end), restartAtMs: undefined, ...noNetworks });
   }
   await disconnect(context, id);
 }

@@ -1,6 +1,7 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import type { HealthState } from '#shared/model/task.ts';
+import type { RunnerDatabase } from '../runner-database.ts';
 import { containerConfig, type ContainerConfig } from './config.ts';
 import type { ContainerRecord, ContainerState } from './engine.ts';
 
@@ -22,20 +23,23 @@ export const noNetworks = { address: undefined, links: [], published: [] } as co
 export type ContainerListener = (id: string, record: ContainerRecord | undefined) => void;
 
 /**
- * The containers of one host. Reads are from memory; every change is in runner.db, on disk, before the memory shows it
- * and before a listener hears of it. Not stored here are `address`, `links` and `published`, which are the network's,
+ * The containers of one host. Reads are from memory; every change is in runner.db before the memory shows it and before
+ * a listener hears of it, where a kill of the runner cannot undo it. `update` leaves it on disk, too, which a loss of
+ * power cannot undo; the others leave that to `synced`. Not stored here are `address`, `links` and `published`, which are the network's,
  * `paused`, which the kernel knows, and `probes`, which come anew.
  */
 export class ContainerStore {
   readonly #records = new Map<string, StoredContainer>();
   readonly #idsByName = new Map<string, string>();
   readonly #listeners = new Set<ContainerListener>();
+  readonly #database: RunnerDatabase;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #delete: StatementSync;
   readonly #rename: StatementSync;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: RunnerDatabase) {
+    this.#database = database;
     this.#insert = database.prepare(`insert into containers (id, name, config, state, health, pid, desired, exit_code,
       oom_killed, error, restarts, created_at_ms, started_at_ms, finished_at_ms, restart_at_ms)
       values (:id, :name, :config, :state, :health, :pid, :desired, :exit_code, :oom_killed, :error, :restarts,
@@ -80,16 +84,17 @@ export class ContainerStore {
     if (holder !== undefined) throw nameTaken(name, holder);
   }
 
-  /** @throws BerthError `container.name-taken` */
+  /** Deferred. @throws BerthError `container.name-taken` */
   insert(id: string, config: ContainerConfig, createdAtMs: number): StoredContainer {
     this.requireFreeName(config.name);
     const record = created(id, config, createdAtMs);
-    this.#insert.run({
+    const columns = {
       ...toColumns(record),
       name: config.name,
       config: JSON.stringify(config),
       created_at_ms: createdAtMs,
-    });
+    };
+    this.#database.defer(() => this.#insert.run(columns));
     this.#remember(record);
     this.#tell(id, record);
     return record;
@@ -97,11 +102,24 @@ export class ContainerStore {
 
   /** @throws BerthError `container.unknown` */
   update(id: string, change: ContainerChange): StoredContainer {
+    return this.#change(id, change, (columns) => this.#update.run(columns));
+  }
+
+  /** Deferred. @throws BerthError `container.unknown` */
+  note(id: string, change: ContainerChange): StoredContainer {
+    return this.#change(id, change, (columns) => this.#database.defer(() => this.#update.run(columns)));
+  }
+
+  #change(
+    id: string,
+    change: ContainerChange,
+    write: (columns: ReturnType<typeof toColumns>) => void,
+  ): StoredContainer {
     const before = this.require(id);
     const record = withBackoff({ ...before, ...change });
     const { address: _address, links: _links, published: _published, ...others } = change;
     const { paused: _paused, probes: _probes, ...stored } = others;
-    if (Object.keys(stored).length > 0) this.#update.run(toColumns(record));
+    if (Object.keys(stored).length > 0) write(toColumns(record));
     this.#remember(record);
     this.#tell(id, record);
     return record;
@@ -137,13 +155,19 @@ export class ContainerStore {
     this.#tell(id, this.require(id));
   }
 
+  /** Deferred: what comes back with the power says `removing`, and is removed again. */
   delete(id: string): void {
     const record = this.#records.get(id);
     if (record === undefined) return;
-    this.#delete.run(id);
+    this.#database.defer(() => this.#delete.run(id));
     this.#records.delete(id);
     this.#idsByName.delete(record.config.name);
     this.#tell(id, undefined);
+  }
+
+  /** Resolves when every change until now is on disk; those of several containers share one sync. */
+  synced(): Promise<void> {
+    return this.#database.synced();
   }
 
   onChange(listener: ContainerListener): Disposable {

@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
-import { STATUS_CODES } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
-import { serveWebSocket } from './attach-websocket.ts';
+import { STATUS_CODES } from './node-http.ts';
 import { bodyTooLarge } from './api-request.ts';
 import { commonHeaders } from './common-headers.ts';
 import { Output } from './output.ts';
@@ -59,8 +58,10 @@ export async function sendRaw(answer: Answer, request: IncomingMessage, socket: 
   switch (answer.kind) {
     case 'hijack':
       return hijack(answer, request, socket);
-    case 'websocket':
+    case 'websocket': {
+      const { serveWebSocket } = await import('./attach-websocket.ts'); // few clients want it, and it is 5 MB
       return serveWebSocket(request, socket, answer.serve);
+    }
     case 'json':
       return end(socket, answer.status ?? 200, 'application/json', `${JSON.stringify(answer.body)}\n`);
     case 'text':

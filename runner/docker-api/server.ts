@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { BerthError } from '#shared/errors.ts';
 import type { Answer } from './answer.ts';
@@ -8,6 +8,7 @@ import type { DockerApiContext, DockerApiHost } from './context.ts';
 import { errorAnswer } from './error-answer.ts';
 import { EventLog } from './event-log.ts';
 import { ExecRegistry } from './exec-registry.ts';
+import { createServer } from './node-http.ts';
 import { sendAnswer } from './send-answer.ts';
 import { sendRaw, upgradeBody } from './raw-answer.ts';
 import { findRoute } from './routes.ts';

@@ -27,9 +27,14 @@ const imageRow = z.object({
 });
 const layerList = z.array(digest);
 
-/** The images' tables of runner.db. */
+/** As many images are remembered as they were read. */
+const MAX_KNOWN = 64;
+
+/** The images' tables of runner.db, which nobody else writes. */
 export class ImageRecords {
   readonly #database: DatabaseSync;
+  /** What was read, by ID, until something changes: each start of a container asks for its image several times. */
+  readonly #known = new Map<string, StoredImage>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -37,6 +42,7 @@ export class ImageRecords {
 
   /** Adds images and moves their references to them, all or nothing. An image that is there already keeps its row. */
   add(images: readonly NewImage[]): void {
+    this.#known.clear();
     const insert = this.#database.prepare(
       'insert or ignore into images (id, config, layers, size_bytes, created_at_ms) values (?, ?, ?, ?, ?)',
     );
@@ -52,6 +58,7 @@ export class ImageRecords {
   }
 
   remove(id: string): void {
+    this.#known.clear();
     this.#transaction(() => {
       this.#database.prepare('delete from image_references where image_id = ?').run(id);
       this.#database.prepare('delete from images where id = ?').run(id);
@@ -60,6 +67,7 @@ export class ImageRecords {
 
   /** Gives an image one more name, which another may have had. */
   addReference(reference: string, id: string): void {
+    this.#known.clear();
     this.#database
       .prepare(
         'insert into image_references (reference, image_id) values (?, ?) on conflict (reference) do update set image_id = excluded.image_id',
@@ -74,29 +82,41 @@ export class ImageRecords {
   }
 
   removeReference(reference: string): void {
+    this.#known.clear();
     this.#database.prepare('delete from image_references where reference = ?').run(reference);
   }
 
   byReference(reference: string): StoredImage | undefined {
-    const row = this.#database
-      .prepare('select images.* from images join image_references on image_id = id where reference = ?')
-      .get(reference);
-    return row === undefined ? undefined : this.#image(row);
+    const row = this.#database.prepare('select image_id from image_references where reference = ?').get(reference);
+    return row === undefined ? undefined : this.byId(String(row['image_id']));
+  }
+
+  byId(id: string): StoredImage | undefined {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    const row = this.#database.prepare('select * from images where id = ?').get(id);
+    if (row === undefined) return undefined;
+    const image = this.#image(row);
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(id, image);
+    return image;
   }
 
   /** By ID, or by the start of its digits when only one image has it. `prefix` holds hex digits alone. */
   byIdPrefix(prefix: string): StoredImage | undefined {
+    const known = this.#known.get(`sha256:${prefix}`);
+    if (known !== undefined) return known;
     const rows = this.#database
-      .prepare('select * from images where id >= ? and id < ? limit 2')
+      .prepare('select id from images where id >= ? and id < ? limit 2')
       .all(`sha256:${prefix}`, `sha256:${prefix}g`);
     const [row] = rows;
-    return row === undefined || rows.length > 1 ? undefined : this.#image(row);
+    return row === undefined || rows.length > 1 ? undefined : this.byId(String(row['id']));
   }
 
   /** Newest first. */
   list(): readonly StoredImage[] {
     const rows = this.#database.prepare('select * from images order by created_at_ms desc, id').all();
-    return rows.map((row) => this.#image(row));
+    return rows.map((row) => this.#known.get(String(row['id'])) ?? this.#image(row));
   }
 
   /** diffIDs of all layers that some image is made of. */

@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { BerthError, errorText } from '#shared/errors.ts';
 import { encodeLiveLink, encodePlan } from './encode.ts';
 import { readExitReport } from './exit-report.ts';
@@ -234,11 +233,12 @@ class SpawnClient implements Launcher {
 
 /** What `promise` resolves with, undefined when it has not after `timeoutMs`. */
 async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
-  const done = new AbortController();
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), timeoutMs);
   try {
-    return await Promise.race([promise, delay(timeoutMs, undefined, { signal: done.signal })]);
+    return await Promise.race([promise, late]);
   } finally {
-    done.abort();
+    clearTimeout(timer);
   }
 }
 

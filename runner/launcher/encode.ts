@@ -202,8 +202,7 @@ function encodeList<T extends HostOperation | ContainerOperation>(
 ): void {
   to.u32(operations.length);
   for (const operation of operations) {
-    const payload = encode(operation, new WireWriter()).finish();
-    to.u32(kinds[operation.kind]).u32(payload.byteLength).bytes(payload);
+    to.u32(kinds[operation.kind]).sized((inner) => encode(operation, inner));
   }
 }
 

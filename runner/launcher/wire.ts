@@ -87,21 +87,22 @@ export class WireFrameReader {
   }
 }
 
-/** Writes the primitives of the binary plan. */
+const FIRST_BYTES = 512;
+
+/** Writes the primitives of the binary plan, one after the other into one buffer that grows. */
 export class WireWriter {
-  readonly #parts: Buffer[] = [];
+  #buffer: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #length = 0;
 
   u32(value: number): this {
-    const part = Buffer.allocUnsafe(4);
-    part.writeUInt32LE(value >>> 0);
-    this.#parts.push(part);
+    const at = this.#take(4);
+    this.#buffer.writeUInt32LE(value >>> 0, at);
     return this;
   }
 
   u64(value: bigint | number): this {
-    const part = Buffer.allocUnsafe(8);
-    part.writeBigUInt64LE(BigInt(value));
-    this.#parts.push(part);
+    const at = this.#take(8);
+    this.#buffer.writeBigUInt64LE(BigInt(value), at);
     return this;
   }
 
@@ -110,19 +111,23 @@ export class WireWriter {
   }
 
   bytes(value: Uint8Array | readonly number[]): this {
-    this.#parts.push(Buffer.from(value));
+    const at = this.#take(value.length);
+    this.#buffer.set(value, at);
     return this;
   }
 
   /** @throws BerthError `launch.invalid` for a NUL inside, or more than MAX_STRING_BYTES */
   string(value: string): this {
-    const text = Buffer.from(value);
-    if (text.includes(0) || text.byteLength > MAX_STRING_BYTES) {
-      const why = text.includes(0) ? 'holds a NUL byte' : `is longer than ${MAX_STRING_BYTES} bytes`;
+    const byteLength = Buffer.byteLength(value);
+    if (value.includes('\0') || byteLength > MAX_STRING_BYTES) {
+      const why = value.includes('\0') ? 'holds a NUL byte' : `is longer than ${MAX_STRING_BYTES} bytes`;
       throw new BerthError('invalid', 'launch.invalid', `encode plan: the text "${value.slice(0, 40)}" ${why}`);
     }
-    this.u32(text.byteLength).bytes(text);
-    return this.bytes([0]);
+    this.u32(byteLength);
+    const at = this.#take(byteLength + 1);
+    this.#buffer.write(value, at);
+    this.#buffer[at + byteLength] = 0;
+    return this;
   }
 
   /** @throws BerthError `launch.invalid` for more than MAX_STRINGS */
@@ -135,8 +140,29 @@ export class WireWriter {
     return this;
   }
 
+  /** The length of what `write` adds, as a u32, and then that. */
+  sized(write: (to: this) => void): this {
+    const at = this.#take(4);
+    write(this);
+    this.#buffer.writeUInt32LE(this.#length - at - 4, at);
+    return this;
+  }
+
+  /** What was written; the writer is done with. */
   finish(): Buffer {
-    return Buffer.concat(this.#parts);
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Where the next so many bytes go. */
+  #take(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(this.#length, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, at);
+      this.#buffer = grown;
+    }
+    return at;
   }
 }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import { makeBridge, removeBridge, type LinkMaker } from './bridge.ts';
 import { bridgeSettingsOf } from './bridge-options.ts';
@@ -21,9 +20,10 @@ import { PortReservations } from './port-reservations.ts';
 import { plainNetworks } from './predefined-networks.ts';
 import type { RuleKeeper } from './rule-keeper.ts';
 import { hostLinkName, tableScript, type RuledNetwork } from './rules.ts';
+import type { RunnerDatabase } from '../runner-database.ts';
 
 export interface HostNetworksOptions {
-  readonly database: DatabaseSync;
+  readonly database: RunnerDatabase;
   readonly launcher: LinkMaker;
   /** `instanceId` of the data root. */
   readonly instance: string;

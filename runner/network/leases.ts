@@ -1,7 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import { BerthError } from '#shared/errors.ts';
 import { contains, parsePrefix } from './ipam.ts';
 import { formatIpv4, hostRange, macAddressOf, parseIpv4, type Subnet } from './ipv4.ts';
+import type { RunnerDatabase } from '../runner-database.ts';
 
 /** What addresses of a network are leased. */
 export interface LeasePool {
@@ -32,13 +33,28 @@ export interface Lease {
 /**
  * The addresses of the networks, leased to containers in runner.db. An address that was given back is the last to be
  * given again, so that no connection of a container that has gone meets a new one.
+ *
+ * Leases are written and taken back deferred: no link outlasts a loss of power, and the lease of a container that does not
+ * run is taken back when a runner starts.
  */
 export class AddressLeases {
-  readonly #database: DatabaseSync;
+  readonly #database: RunnerDatabase;
+  readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #find: StatementSync;
+  readonly #ofContainer: StatementSync;
+  readonly #ofNetwork: StatementSync;
   readonly #cursors = new Map<string, number>();
 
-  constructor(database: DatabaseSync) {
+  constructor(database: RunnerDatabase) {
     this.#database = database;
+    this.#insert = database.prepare(
+      'insert into network_leases (network_id, container_id, address, mac, interface) values (?, ?, ?, ?, ?)',
+    );
+    this.#delete = database.prepare('delete from network_leases where network_id = ? and container_id = ?');
+    this.#find = database.prepare('select * from network_leases where network_id = ? and container_id = ?');
+    this.#ofContainer = database.prepare('select * from network_leases where container_id = ?');
+    this.#ofNetwork = database.prepare('select * from network_leases where network_id = ?');
   }
 
   /**
@@ -52,34 +68,30 @@ export class AddressLeases {
     const address = request.ipv4Address === undefined ? this.#free(pool) : this.#asked(pool, request.ipv4Address);
     const macAddress = request.macAddress ?? macAddressOf(address);
     const interfaceName = this.#freeInterface(containerId);
-    this.#database
-      .prepare('insert into network_leases (network_id, container_id, address, mac, interface) values (?, ?, ?, ?, ?)')
-      .run(pool.networkId, containerId, address, macAddress, interfaceName);
+    this.#database.defer(() => this.#insert.run(pool.networkId, containerId, address, macAddress, interfaceName));
     if (request.ipv4Address === undefined) this.#cursors.set(pool.networkId, address + 1);
     return { networkId: pool.networkId, containerId, address, macAddress, interfaceName };
   }
 
   find(networkId: string, containerId: string): Lease | undefined {
-    const row = this.#database
-      .prepare('select * from network_leases where network_id = ? and container_id = ?')
-      .get(networkId, containerId);
+    const row = this.#find.get(networkId, containerId);
     return row && toLease(row);
   }
 
   /** By the name of the interface. */
   ofContainer(containerId: string): readonly Lease[] {
-    const rows = this.#database.prepare('select * from network_leases where container_id = ?').all(containerId);
-    return rows.map(toLease).toSorted((a, b) => interfaceNumber(a) - interfaceNumber(b));
+    return this.#ofContainer
+      .all(containerId)
+      .map(toLease)
+      .toSorted((a, b) => interfaceNumber(a) - interfaceNumber(b));
   }
 
   ofNetwork(networkId: string): readonly Lease[] {
-    return this.#database.prepare('select * from network_leases where network_id = ?').all(networkId).map(toLease);
+    return this.#ofNetwork.all(networkId).map(toLease);
   }
 
   release(networkId: string, containerId: string): void {
-    this.#database
-      .prepare('delete from network_leases where network_id = ? and container_id = ?')
-      .run(networkId, containerId);
+    this.#database.defer(() => this.#delete.run(networkId, containerId));
   }
 
   #asked(pool: LeasePool, text: string): number {

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isErrno, removeTree, writeFileAtomic } from './files.ts';
+import { isErrno, removeFewFiles, removeTree, writeFileAtomic } from './files.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -53,4 +53,16 @@ test('a system error is known by name', () => {
   expect(isErrno(error, 'EBUSY', 'ENOENT')).toBe(true);
   expect(isErrno(error, 'EBUSY')).toBe(false);
   expect(isErrno('ENOENT', 'ENOENT')).toBe(false);
+});
+
+test.each([3, 100])('a tree of %i files in each directory goes, what a link in it points to stays', async (count) => {
+  writeFileSync(join(directory, 'kept'), '');
+  for (const inner of ['tree', 'tree/one', 'tree/one/two', 'tree/empty']) {
+    mkdirSync(join(directory, inner));
+    if (inner !== 'tree/empty') for (let n = 0; n < count; n += 1) writeFileSync(join(directory, inner, `${n}`), '');
+  }
+  symlinkSync(directory, join(directory, 'tree', 'one', 'link'));
+  await removeFewFiles(join(directory, 'tree'));
+  await removeFewFiles(join(directory, 'tree'));
+  expect(readdirSync(directory)).toEqual(['kept']);
 });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -55,5 +55,32 @@ export async function removeTree(path: string): Promise<void> {
     if (!isErrno(error, 'ENAMETOOLONG')) throw error;
     // Node calls every file by its whole path, and a container can make a tree that is deeper than a path is long.
     await run('/bin/rm', ['-rf', '--', path]);
+  }
+}
+
+/** How many entries `removeFewFiles` takes. */
+const FEW_ENTRIES = 64;
+
+/**
+ * As `removeTree`, for a tree that mostly has few entries, as a container leaves it that wrote little: with a third of
+ * the calls, all files of a directory at once. Not synchronous: a removal waits for the journal while others sync.
+ */
+export async function removeFewFiles(path: string): Promise<void> {
+  let left = FEW_ENTRIES;
+  const removeDirectory = async (directory: string): Promise<void> => {
+    const entries = await readdir(directory, { withFileTypes: true });
+    left -= entries.length;
+    if (left < 0) return removeTree(directory);
+    const removed = entries.map((entry) => {
+      const inner = join(directory, entry.name);
+      return entry.isDirectory() ? removeDirectory(inner) : unlink(inner);
+    });
+    await Promise.all(removed);
+    await rmdir(directory);
+  };
+  try {
+    await removeDirectory(path);
+  } catch {
+    await removeTree(path); // whatever it was, this says why
   }
 }

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { taskStatus, type TaskStatus } from '#shared/model/task.ts';
 
 /**
@@ -7,10 +7,12 @@ import { taskStatus, type TaskStatus } from '#shared/model/task.ts';
  */
 export class OutcomeStore {
   readonly #database: DatabaseSync;
+  readonly #departed: StatementSync;
   readonly #outcomes = new Map<string, TaskStatus>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#departed = database.prepare('select task_id from task_outcomes where status is null');
     for (const row of database.prepare('select status from task_outcomes where status is not null').all()) {
       const status = taskStatus.parse(JSON.parse(String(row['status'])));
       this.#outcomes.set(status.taskId, status);
@@ -23,8 +25,7 @@ export class OutcomeStore {
 
   /** Tasks that left the assignment and have no outcome yet. */
   departed(): ReadonlySet<string> {
-    const rows = this.#database.prepare('select task_id from task_outcomes where status is null').all();
-    return new Set(rows.map((row) => String(row['task_id'])));
+    return new Set(this.#departed.all().map((row) => String(row['task_id'])));
   }
 
   /** Puts terminal statuses on disk and forgets others, as one transaction. */
