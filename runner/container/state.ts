@@ -24,7 +24,7 @@ export type ContainerListener = (id: string, record: ContainerRecord | undefined
 /**
  * The containers of one host. Reads are from memory; every change is in runner.db, on disk, before the memory shows it
  * and before a listener hears of it. Not stored here are `address`, `links` and `published`, which are the network's,
- * `paused`, which the kernel knows, and `probes`, which come anew.
+ * `paused`, which the kernel knows, and `probes`, which have a file of their own.
  */
 export class ContainerStore {
   readonly #records = new Map<string, StoredContainer>();
