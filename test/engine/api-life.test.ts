@@ -166,6 +166,13 @@ test('a health check is told of: log, streak, events; after a start anew it begi
   await docker('rm', '-f', 'sick');
 });
 
+test('events of all time, until then, are those that have been', async () => {
+  await docker('volume', 'create', 'told');
+  const { body } = await call('GET', `/events?since=0&until=0&filters=${encodeURIComponent('{"volume":["told"]}')}`);
+  expect(body.match(/"Action":"create"/g)).toHaveLength(1);
+  await docker('volume', 'rm', 'told');
+});
+
 test('what health checks told outlives the runner: status, streak and log', async () => {
   const once = ['--health-start-period', '1h', '--health-start-interval', '50ms', '--health-interval', '1h'];
   const often = ['--health-interval', '100ms', '--health-retries', '2'];
