@@ -5,7 +5,7 @@ import { json, type Answer } from './answer.ts';
 import { atLeast, flag, option, parameter, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireImage } from './docker-errors.ts';
-import { chainIds } from './translate/chain-ids.ts';
+import { chainIds } from '../image/chain-ids.ts';
 import { booleanFilter, parseFilters } from './translate/filters.ts';
 import { familiar, imageDocument, imageHistory, imageSummary } from './translate/image-document.ts';
 import { chosenImages, imageFilterNames } from './translate/image-filter.ts';
