@@ -1,7 +1,7 @@
 import { BerthError } from '#shared/errors.ts';
 import type { NetworkLink } from '../network/network.ts';
 import type { EngineContext } from './engine-context.ts';
-import { primaryAddress, rewriteFiles } from './join-networks.ts';
+import { primaryAddress, updateFiles } from './join-networks.ts';
 import { gatewayLink, isEndpointOf, launchLink } from './links.ts';
 import type { EndpointConfig } from './network-config.ts';
 import type { StoredContainer } from './state.ts';
@@ -48,7 +48,7 @@ async function plugIn(context: EngineContext, record: StoredContainer, endpoint:
   const links = [...(record.links ?? []), link];
   // With a gateway the default route becomes this link's.
   await launcher.connectLink(pid, launchLink(link, gatewayLink(config.endpoints, links) === link));
-  rewriteFiles(context, store.update(id, { links, address: primaryAddress(config.endpoints, links) }));
+  updateFiles(context, store.update(id, { links, address: primaryAddress(config.endpoints, links) }));
 }
 
 /**
@@ -82,5 +82,5 @@ async function moveGateway(context: EngineContext, record: StoredContainer, gone
   if (leading !== undefined && context.live.has(id)) {
     await launcher.setGateway(pid, leading.containerName, leading.gateway);
   }
-  rewriteFiles(context, store.update(id, { links, address: primaryAddress(config.endpoints, links) }));
+  updateFiles(context, store.update(id, { links, address: primaryAddress(config.endpoints, links) }));
 }

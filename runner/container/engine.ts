@@ -17,7 +17,7 @@ export interface ContainerRecord {
   readonly config: ContainerConfig;
   readonly state: ContainerState;
   readonly health: HealthState;
-  /** What its probes told, as far as this runner has seen them. */
+  /** What its probes told. */
   readonly probes?: HealthReport | undefined;
   /** Host pid of its first process, 0 when none. */
   readonly pid: number;

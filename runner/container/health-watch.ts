@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { errorText } from '#shared/errors.ts';
 import type { ExecRequest, ExecSession } from '../launcher/launcher.ts';
 import type { ProbeEvent, ProbeListener } from './control.ts';
 import { endUnhealthy } from './ending.ts';
-import type { EngineContext, LiveContainer } from './engine-context.ts';
+import type { HealthReport } from './engine.ts';
+import { pathsOf, type EngineContext, type LiveContainer } from './engine-context.ts';
 import { execInContainer } from './executing.ts';
+import { writeHealthReport } from './health-file.ts';
 import { HealthMonitor } from './health.ts';
 import type { Health } from './health-state.ts';
 import type { StoredContainer } from './state.ts';
@@ -45,14 +48,27 @@ export class HealthWatch {
       exec: (request) => this.#probe(id, request),
       startedAtMs: record.startedAtMs ?? clock(),
       clock,
-      initial: record.health === 'none' ? 'starting' : record.health,
+      initial: {
+        status: record.health === 'none' ? 'starting' : record.health,
+        failures: record.probes?.failures ?? 0,
+      },
       onProbe: (probe, health, changed) => {
         if (live.get(id) !== entry) return;
         const last = [...(store.require(id).probes?.last ?? []), probe].slice(-keptProbes);
-        store.update(id, { probes: { failures: health.failures, last } });
+        this.#keep(id, { failures: health.failures, last });
         if (changed) this.#options.inBackground(id, () => this.#changed(id, entry, health.status, probe.output));
       },
     });
+  }
+
+  #keep(id: string, probes: HealthReport): void {
+    const { context } = this.#options;
+    context.store.update(id, { probes });
+    try {
+      writeHealthReport(pathsOf(context, id).health, probes);
+    } catch (error) {
+      context.log('warn', `The health of container ${id.slice(0, 12)} could not be kept: ${errorText(error)}`);
+    }
   }
 
   async #changed(id: string, entry: LiveContainer, status: Health['status'], output: string): Promise<void> {

@@ -22,7 +22,8 @@ export interface HealthMonitorOptions {
   /** When the container started, by `clock`. */
   readonly startedAtMs: number;
   readonly clock: () => number;
-  readonly initial?: Health['status'];
+  /** Absent: that of a container that has just started. */
+  readonly initial?: Health;
   /** Called after each probe; `changed` when it changed the status. */
   readonly onProbe: (probe: HealthProbe, health: Health, changed: boolean) => void;
 }
@@ -44,7 +45,7 @@ export class HealthMonitor implements Disposable {
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
     this.#startedAt = performance.now() - Math.max(0, options.clock() - options.startedAtMs);
-    this.#health = { ...initialHealth, status: options.initial ?? 'starting' };
+    this.#health = options.initial ?? initialHealth;
     void this.#run();
   }
 

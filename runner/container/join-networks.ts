@@ -9,7 +9,14 @@ import { pathsOf, type EngineContext } from './engine-context.ts';
 import { gatewayLink, isEndpointOf, launchLink, launchLinks } from './links.ts';
 import { legacyLinks, requireLegacyLinks, type LegacyLink } from './legacy-links.ts';
 import type { EndpointConfig } from './network-config.ts';
-import { hasOnlyLocalResolvers, writeNetworkFiles, type FileEndpoint, type NetworkPlace } from './network-files.ts';
+import {
+  hasOnlyLocalResolvers,
+  updateNetworkFiles,
+  writeNetworkFiles,
+  type FileEndpoint,
+  type NetworkFilesContext,
+  type NetworkPlace,
+} from './network-files.ts';
 import { networkNames } from './network-names.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { StoredContainer } from './state.ts';
@@ -107,7 +114,7 @@ export async function adoptNetworks(context: EngineContext, record: StoredContai
   // A database of before ports were remembered: all of them were fixed then.
   const published: readonly BoundPort[] =
     reserved.length > 0 ? reserved : config.ports.filter((one) => one.hostPort > 0);
-  store.update(id, { address: primaryAddress(config.endpoints, links), links, published });
+  updateFiles(context, store.update(id, { address: primaryAddress(config.endpoints, links), links, published }));
 }
 
 /** In the order of the endpoints, so that the first of them is `eth0`; `host` and `none` have nothing to lease. */
@@ -202,14 +209,11 @@ export function currentNames({ network, store }: Pick<EngineContext, 'network' |
   return networkNames(network.list(), store.list(), { forwardsOnDefault: hasOnlyLocalResolvers() });
 }
 
-/**
- * Writes a running container's files anew, after its networks have changed. A linked container that has ended has no name
- * any more.
- */
-export function rewriteFiles(context: EngineContext, record: StoredContainer): void {
-  const { config, links = [] } = record;
+/** Brings a running container's files up to date, after its networks have changed. */
+export function updateFiles(context: EngineContext, record: StoredContainer): void {
+  const { id, config, links = [] } = record;
   const linked = legacyLinks(config, (containerId) => context.store.get(containerId));
-  writeFiles(context, record, ownPlace(config.endpoints, links), linked);
+  updateNetworkFiles(pathsOf(context, id), config, filesContext(context, ownPlace(config.endpoints, links), linked));
 }
 
 function writeFiles(
@@ -218,11 +222,13 @@ function writeFiles(
   place: NetworkPlace,
   linked: readonly LegacyLink[],
 ): void {
-  const { gateway } = context.network;
-  writeNetworkFiles(pathsOf(context, id), config, {
-    place,
-    hostGateway: gateway,
-    fallbackResolver: gateway,
-    links: linked.map(({ entry }) => entry),
-  });
+  writeNetworkFiles(pathsOf(context, id), config, filesContext(context, place, linked));
+}
+
+function filesContext(
+  { network: { gateway } }: EngineContext,
+  place: NetworkPlace,
+  linked: readonly LegacyLink[],
+): NetworkFilesContext {
+  return { place, hostGateway: gateway, fallbackResolver: gateway, links: linked.map(({ entry }) => entry) };
 }

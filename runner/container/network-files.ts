@@ -1,4 +1,5 @@
-import { closeSync, constants, fchmodSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import {
   containerResolvConf,
   isLocalResolver,
@@ -6,7 +7,7 @@ import {
   readResolvConf,
   type ResolverPlace,
 } from '../network/names/resolv-conf.ts';
-import { extraHost, hostsFile, type HostsEntry } from './hosts-file.ts';
+import { editedHosts, extraHost, hostsFile, type HostsContent, type HostsEntry } from './hosts-file.ts';
 import type { NetworkConfig } from './network-config.ts';
 import type { ContainerPaths } from './paths.ts';
 
@@ -41,25 +42,47 @@ const hostHosts = '/etc/hosts';
 
 type Wanted = Pick<NetworkConfig, 'hostname' | 'domainname' | 'dns' | 'dnsSearch' | 'dnsOptions' | 'extraHosts'>;
 
-/**
- * Writes /etc/hostname, /etc/hosts and /etc/resolv.conf of a container. At each start, and when its networks change while
- * it runs: the files are bound into it, so that they are written in place.
- */
-export function writeNetworkFiles(
-  paths: Pick<ContainerPaths, 'hostname' | 'hosts' | 'resolvConf'>,
-  wanted: Wanted,
-  context: NetworkFilesContext,
-): void {
+type FilePaths = Pick<ContainerPaths, 'hostname' | 'hosts' | 'resolvConf' | 'resolvConfDigests'>;
+
+/** Of a file that the container may have written, more is not read. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Writes /etc/hostname, /etc/hosts and /etc/resolv.conf of a container anew, for a start. */
+export function writeNetworkFiles(paths: FilePaths, wanted: Wanted, context: NetworkFilesContext): void {
+  const resolvConf = resolvConfText(wanted, context);
   rewrite(paths.hostname, `${wanted.hostname}\n`);
   rewrite(paths.hosts, hostsText(wanted, context));
-  rewrite(paths.resolvConf, resolvConfText(wanted, context));
+  rewrite(paths.resolvConfDigests, `${digest(resolvConf)}\n`);
+  rewrite(paths.resolvConf, resolvConf);
 }
 
-function hostsText(wanted: Wanted, { place, hostGateway, links }: NetworkFilesContext): string {
+/**
+ * Brings the files of a running container up to date with its networks. They are bound into it, so that they are written
+ * in place; what it has written there itself is kept: lines of /etc/hosts, and a changed /etc/resolv.conf as a whole.
+ */
+export function updateNetworkFiles(paths: FilePaths, wanted: Wanted, context: NetworkFilesContext): void {
+  const content = hostsContent(wanted, context);
+  const hosts = readBounded(paths.hosts);
+  const edited = hosts === undefined ? hostsFile(content) : editedHosts(hosts, content);
+  if (edited !== hosts) rewrite(paths.hosts, edited);
+  const before = readBounded(paths.resolvConf);
+  const after = resolvConfText(wanted, context);
+  if (before === undefined || before === after) return;
+  if (!readText(paths.resolvConfDigests).includes(digest(before))) return; // the container's own
+  // Both, for a runner that is killed between the two.
+  rewrite(paths.resolvConfDigests, `${digest(before)}\n${digest(after)}\n`);
+  rewrite(paths.resolvConf, after);
+}
+
+function hostsText(wanted: Wanted, context: NetworkFilesContext): string {
+  if (context.place.kind === 'host' && wanted.extraHosts.length === 0) return readText(hostHosts);
+  return hostsFile(hostsContent(wanted, context));
+}
+
+function hostsContent(wanted: Wanted, { place, hostGateway, links }: NetworkFilesContext): HostsContent {
   const extraHosts = wanted.extraHosts.map((text) => extraHost(text, hostGateway));
-  if (place.kind === 'host' && extraHosts.length === 0) return readText(hostHosts);
   const addresses = place.kind === 'host' ? [] : place.endpoints.map((endpoint) => endpoint.address);
-  return hostsFile({ ...wanted, addresses, extraHosts, links });
+  return { ...wanted, addresses, extraHosts, links };
 }
 
 function resolvConfText(wanted: Wanted, { place, fallbackResolver }: NetworkFilesContext): string {
@@ -93,6 +116,24 @@ function readText(path: string): string {
   } catch {
     return '';
   }
+}
+
+/** Undefined when it is not there or longer than anybody reads. */
+function readBounded(path: string): string | undefined {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      return fstatSync(fd).size > MAX_FILE_BYTES ? undefined : readFileSync(fd, 'utf8');
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /**

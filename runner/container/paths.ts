@@ -7,6 +7,10 @@ export interface ContainerPaths {
   readonly hostname: string;
   readonly hosts: string;
   readonly resolvConf: string;
+  /** The digests of what was written there last, by which one that the container has changed is known. */
+  readonly resolvConfDigests: string;
+  /** What its health checks told last. */
+  readonly health: string;
   /** Where /dev/shm is mounted when it is shared. */
   readonly shm: string;
   /** The launcher's: shim socket, log, exit.json. */
@@ -21,6 +25,8 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     hostname: join(directory, 'hostname'),
     hosts: join(directory, 'hosts'),
     resolvConf: join(directory, 'resolv.conf'),
+    resolvConfDigests: join(directory, 'resolv.conf.digests'),
+    health: join(directory, 'health.json'),
     shm: join(directory, 'shm'),
     state: join(directory, 'state'),
   };

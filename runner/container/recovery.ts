@@ -6,6 +6,7 @@ import { containerCgroups, removeCgroup } from '../os/cgroup.ts';
 import { currentBootId, hostWasRestarted, rememberBoot } from '../os/host-boot.ts';
 import { isFrozen, thawCgroup } from '../os/freezer.ts';
 import { removeContainer, removeContainerDirectory } from './ending.ts';
+import { readHealthReport } from './health-file.ts';
 import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
@@ -36,6 +37,7 @@ export async function recoverContainers(
   const unfinished = new Map<string, Unfinished>();
   for (const record of context.store.list()) {
     try {
+      recallHealth(context, record);
       unfinished.set(record.id, await recoverContainer(context, record, watcher, restarted));
     } catch (error) {
       context.log('error', `Container "${record.config.name}" could not be recovered: ${errorText(error)}`);
@@ -52,6 +54,11 @@ export async function recoverContainers(
   // Of what could not be recovered the next runner must know it too.
   if (![...unfinished.values()].includes('recover')) rememberBoot(database, bootId);
   return unfinished;
+}
+
+function recallHealth(context: EngineContext, { id, config, startedAtMs }: StoredContainer): void {
+  if (config.healthcheck === undefined) return;
+  context.store.update(id, { probes: readHealthReport(pathsOf(context, id).health, startedAtMs) });
 }
 
 /** Makes the record and the kernel agree on one container. */

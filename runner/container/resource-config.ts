@@ -33,7 +33,8 @@ export const resourceShape = {
   memorySwapBytes: z.int().min(-1).default(0),
   /** What is left to it when the host is short of memory. */
   memoryReservationBytes: z.int().min(0).default(0),
-  pidsLimit: z.int().min(0).default(0),
+  /** Absent: nobody ever said one, which `docker inspect` tells apart from one that was lifted. */
+  pidsLimit: z.int().min(0).optional(),
   /** 2 to 262144 against the others' 1024. */
   cpuShares: z.int().min(0).default(0),
   /** Billionths of a processor; instead of period and quota. */

@@ -22,7 +22,7 @@ export function resourceSpec(
   return {
     ...(isEmpty(memory) ? {} : { memory }),
     ...(isEmpty(cpu) ? {} : { cpu }),
-    ...(config.pidsLimit > 0 && has('pids') ? { pids: { limit: config.pidsLimit } } : {}),
+    ...(config.pidsLimit && has('pids') ? { pids: { limit: config.pidsLimit } } : {}),
     ...(isEmpty(blockIO) ? {} : { blockIO }),
     ...(hugepages.length > 0 ? { hugepageLimits: hugepages } : {}),
     ...(unified.length > 0 ? { unified: Object.fromEntries(unified) } : {}),
@@ -91,7 +91,7 @@ export function blockDevicePaths(config: ResourceConfig): readonly string[] {
 export function discardedLimits(config: ResourceConfig, controllers: readonly string[]): readonly string[] {
   const wanted = {
     memory: config.memoryBytes > 0 || config.memoryReservationBytes > 0,
-    pids: config.pidsLimit > 0,
+    pids: Boolean(config.pidsLimit),
     cpu: !isEmpty(cpuSpec(config)),
     cpuset: config.cpusetCpus !== '' || config.cpusetMems !== '',
     io: config.blockWeight > 0 || blockDevicePaths(config).length > 0,

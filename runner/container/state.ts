@@ -24,9 +24,9 @@ export type ContainerListener = (id: string, record: ContainerRecord | undefined
 
 /**
  * The containers of one host. Reads are from memory; every change is in runner.db before the memory shows it and before
- * a listener hears of it, where a kill of the runner cannot undo it. `update` leaves it on disk, too, which a loss of
- * power cannot undo; the others leave that to `synced`. Not stored here are `address`, `links` and `published`, which are the network's,
- * `paused`, which the kernel knows, and `probes`, which come anew.
+ * a listener hears of it, where a kill of the runner cannot undo it. `update` leaves it on disk, too, where a loss of power
+ * cannot undo it; the others leave that to `synced`. Not stored here are `address`, `links` and `published`, which are the
+ * network's, `paused`, which the kernel knows, and `probes`, which have a file of their own.
  */
 export class ContainerStore {
   readonly #records = new Map<string, StoredContainer>();

@@ -11,6 +11,10 @@ import { streamOf } from './stream-answer.ts';
 import { containerEvent } from './translate/event-message.ts';
 import { pathStatHeader } from './translate/path-stat.ts';
 
+/** Of st_mode. */
+const TYPE_MASK = 0o170000;
+const DIRECTORY = 0o040000;
+
 const statHeader = 'X-Docker-Container-Path-Stat';
 
 function pathOf(request: ApiRequest): string {
@@ -26,9 +30,13 @@ async function asked<T>(request: ApiRequest, path: string, answer: Promise<T>): 
     return await answer;
   } catch (error) {
     if (!isBerthError(error) || error.code !== 'file.unknown') throw error;
-    const message = `Could not find the file ${path} in container ${parameter(request, 'id')}`;
-    throw new BerthError('not-found', 'docker.no-file', message, { cause: error });
+    throw notThere(request, path, error);
   }
+}
+
+function notThere(request: ApiRequest, path: string, cause?: Error): BerthError {
+  const message = `Could not find the file ${path} in container ${parameter(request, 'id')}`;
+  return new BerthError('not-found', 'docker.no-file', message, { cause });
 }
 
 function found(context: DockerApiContext, request: ApiRequest): { record: ContainerRecord; path: string } {
@@ -36,12 +44,15 @@ function found(context: DockerApiContext, request: ApiRequest): { record: Contai
   return { record, path: pathOf(request) };
 }
 
-function statOf(context: DockerApiContext, request: ApiRequest, record: ContainerRecord, path: string) {
-  return asked(
+/** A path with a slash or a dot at its end is that of a directory, or of nothing. */
+async function statOf(context: DockerApiContext, request: ApiRequest, record: ContainerRecord, path: string) {
+  const stat = await asked(
     request,
     path,
     seen(context, record, (view) => context.files.stat(view, path)),
   );
+  if (/\/\.?$/.test(path) && (stat.result.mode & TYPE_MASK) !== DIRECTORY) throw notThere(request, path);
+  return stat;
 }
 
 /** HEAD /containers/{id}/archive */

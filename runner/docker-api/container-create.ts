@@ -13,6 +13,7 @@ import { checkNetworkConflicts } from './translate/create/network-conflicts.ts';
 import { placementOf } from './translate/create/network-endpoints.ts';
 import { createBody, type CreateBody } from './translate/create-request.ts';
 import { wantedPorts } from './translate/create/published-ports.ts';
+import { checkPlatform } from './translate/wanted-platform.ts';
 import { wantedMounts } from './wanted-mounts.ts';
 
 /** POST /containers/create */
@@ -26,6 +27,8 @@ export async function createContainer(context: DockerApiContext, request: ApiReq
   const { limits, warnings: discarded } = checkLimits(hostConfig ?? {}, hostLimits(context), 'create');
   checkNetworkConflicts(config, hostConfig ?? {});
   const image = requireImage(context, body.Image ?? '');
+  const platform = option(request, 'platform');
+  if (platform !== undefined) checkPlatform(body.Image ?? '', image, platform);
   const exposed = Object.keys({ ...image.config.config?.ExposedPorts, ...body.ExposedPorts });
   const networking = networkingOf(context, request, body, exposed);
   const mounts = wantedMounts(context, request, { body, image });

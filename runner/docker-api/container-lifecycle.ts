@@ -93,14 +93,27 @@ export async function renameContainer(context: DockerApiContext, request: ApiReq
   const record = requireContainer(context, parameter(request, 'id'));
   const name = (request.query.get('name') ?? '').replace(/^\//, '');
   if (name === '') throw new BerthError('invalid', 'docker.name-invalid', 'Neither old nor new names may be empty');
-  checkName(name);
+  checkNewName(name);
   if (name === record.config.name) {
     throw new BerthError('invalid', 'docker.name-same', 'Renaming a container with the same name as its current name');
   }
   const holder = context.engine.find(name);
-  if (holder?.config.name === name) throw nameConflict(name, holder.id);
+  if (holder?.config.name === name) throw notRenamed(nameConflict(name, holder.id));
   await context.engine.rename(record.id, name);
   return noContent;
+}
+
+function checkNewName(name: string): void {
+  try {
+    checkName(name);
+  } catch (error) {
+    throw isBerthError(error) ? notRenamed(error) : error;
+  }
+}
+
+function notRenamed(cause: BerthError): BerthError {
+  const why = cause.message.replace('container name (', 'container name (/');
+  return new BerthError(cause.kind, cause.code, `Error when allocating new name: ${why}`, { cause });
 }
 
 /** DELETE /containers/{id} */
@@ -108,8 +121,8 @@ export async function removeContainer(context: DockerApiContext, request: ApiReq
   const reference = parameter(request, 'id');
   const record = requireContainer(context, reference);
   if (flag(request, 'link')) {
-    const text = `Cannot get parent / for name /${reference.slice(0, 80)}: links are not supported`;
-    throw new BerthError('unsupported', 'docker.links', text);
+    const text = 'Conflict, cannot remove the default link name of the container';
+    throw new BerthError('internal', 'docker.links', text);
   }
   if (record.state === 'removing') {
     const text = `removal of container ${reference.slice(0, 160)} is already in progress`;

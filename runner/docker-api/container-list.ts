@@ -11,14 +11,19 @@ import { parseFilters } from './translate/filters.ts';
 /** GET /containers/json */
 export async function listContainers(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const filters = parseFilters(option(request, 'filters'), containerFilterNames);
+  const found = new Map<string, string | undefined>();
+  const imageId = (reference: string): string | undefined => {
+    if (!found.has(reference)) found.set(reference, context.images.find(reference)?.id);
+    return found.get(reference);
+  };
   const chosen = chosenContainers(context.engine.list(), {
     filters,
     all: flag(request, 'all'),
     limit: integer(request, 'limit'),
-    imageId: (reference) => context.images.find(reference)?.id,
+    imageId,
     isNetwork: (network, reference) => {
-      const found = context.network.find(network);
-      return found !== undefined && (found.name === reference || (reference !== '' && found.id.startsWith(reference)));
+      const named = context.network.find(network);
+      return named !== undefined && (named.name === reference || (reference !== '' && named.id.startsWith(reference)));
     },
   });
   const { network } = context;
@@ -28,7 +33,7 @@ export async function listContainers(context: DockerApiContext, request: ApiRequ
   const entries: unknown[] = [];
   for (const record of chosen) {
     const size = withSize ? { size: await sizeOf(context, record) } : {};
-    entries.push(containerSummary(record, { network, now, volumePath, ...size }));
+    entries.push(containerSummary(record, { network, now, imageId, volumePath, ...size }));
   }
   return json(entries);
 }

@@ -32,6 +32,8 @@ function notStarted(error: BerthError): { status: number; message: string } {
 
 /** A directory over a file, or the other way round, has a text of its own that people look for; the rest is ours. */
 function notLaunched(error: BerthError): { status: number; message: string } {
+  const [, directory] = /: open working directory (\/.*): ENOTDIR:/s.exec(error.message) ?? [];
+  if (directory !== undefined) return { status: 500, message: `Cannot mkdir: ${directory} is not a directory` };
   const [, destination] = /: (?:open mount point|bind on) (\/.*): ENOTDIR:/s.exec(error.message) ?? [];
   if (destination === undefined) return { status: 500, message: error.message };
   const why =
@@ -40,7 +42,8 @@ function notLaunched(error: BerthError): { status: number; message: string } {
   return { status: 400, message: `${startFailed}: ${what}: unknown: ${why}` };
 }
 
-function unknownUser(error: BerthError): string {
+/** A user or group that the container does not have, in dockerd's words. */
+export function unknownUser(error: BerthError): string {
   const [, kind, name] = /find (user|group) (.*): E[A-Z]+:/s.exec(error.message) ?? [];
   if (kind === undefined) return error.message;
   return `unable to find ${kind} ${name ?? ''}: no matching entries in ${kind === 'user' ? 'passwd' : 'group'} file`;
@@ -50,6 +53,25 @@ const createFailed =
   'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed';
 const startFailed =
   'failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process';
+
+const errnoTexts: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
+  EACCES: 'permission denied',
+};
+
+/** Why an exec did not begin, in runc's words where there are some. */
+export function execFailure(error: BerthError): string {
+  const failed = (why: string): string =>
+    `OCI runtime exec failed: exec failed: unable to start container process: ${why}: unknown`;
+  if (error.code === 'launch.user-unknown') return unknownUser(error);
+  if (['launch.command-not-found', 'launch.command-not-executable'].includes(error.code)) {
+    return failed(commandText(error));
+  }
+  const [, path, errno = ''] = /open working directory (.*): (E[A-Z]+):/s.exec(error.message) ?? [];
+  if (path === undefined) return error.message;
+  return failed(`chdir to cwd (${JSON.stringify(path)}) set in config.json failed: ${errnoTexts[errno] ?? errno}`);
+}
 
 /** An error as the Docker API tells it (ErrorResponse): the one place where that is decided. */
 export function errorAnswer(error: unknown): { readonly status: number; readonly body: { readonly message: string } } {

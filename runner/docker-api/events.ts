@@ -11,8 +11,10 @@ const MAX_WAITING = 4096;
 /** GET /events: those since a time that are remembered, then each as it happens, until a time or for ever. */
 export function streamEvents(context: DockerApiContext, request: ApiRequest): Answer {
   const filters = eventFilters(option(request, 'filters'));
-  const sinceMs = queryTimeMs('since', option(request, 'since'));
-  const untilMs = queryTimeMs('until', option(request, 'until'));
+  const [since, until] = [option(request, 'since'), option(request, 'until')];
+  // As with dockerd: since 1970, and until then: of what has been, everything.
+  const sinceMs = since === '0' ? 0 : queryTimeMs('since', since);
+  const untilMs = until === '0' ? context.clock() : queryTimeMs('until', until);
   return {
     kind: 'stream',
     contentType: 'application/json',

@@ -8,7 +8,7 @@ import { refusePaused } from './container-pause.ts';
 import type { DockerApiContext } from './context.ts';
 import { detachKeys } from './detach-keys.ts';
 import { notRunning, requireContainer, restarting } from './docker-errors.ts';
-import { commandText } from './error-answer.ts';
+import { execFailure } from './error-answer.ts';
 import type { Exec } from './exec-registry.ts';
 import { bridge } from './session-bridge.ts';
 import { streamType } from './stream-type.ts';
@@ -161,11 +161,10 @@ function failureExitCode(error: unknown): number {
 }
 
 function execError(error: unknown): BerthError {
-  if (isBerthError(error) && ['launch.command-not-found', 'launch.command-not-executable'].includes(error.code)) {
-    const text = `OCI runtime exec failed: exec failed: unable to start container process: ${commandText(error)}: unknown`;
-    return new BerthError('invalid', 'docker.exec-failed', text, { cause: error });
+  if (isBerthError(error)) {
+    const text = execFailure(error);
+    return text === error.message ? error : new BerthError('invalid', 'docker.exec-failed', text, { cause: error });
   }
-  if (isBerthError(error)) return error;
   return new BerthError('internal', 'docker.exec-failed', 'OCI runtime exec failed', { cause: error });
 }
 

@@ -5,6 +5,7 @@ import { json, type Answer } from './answer.ts';
 import { atLeast, flag, option, parameter, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireImage } from './docker-errors.ts';
+import { chainIds } from '../image/chain-ids.ts';
 import { booleanFilter, parseFilters } from './translate/filters.ts';
 import { familiar, imageDocument, imageHistory, imageSummary } from './translate/image-document.ts';
 import { chosenImages, imageFilterNames } from './translate/image-filter.ts';
@@ -14,7 +15,10 @@ export function listImages(context: DockerApiContext, request: ApiRequest): Answ
   const filters = parseFilters(option(request, 'filters'), imageFilterNames);
   const images = context.images.list();
   const counted = flag(request, 'shared-size');
-  const chosen = chosenImages(images, filters, (reference) => requireImage(context, reference).createdAtMs);
+  const chosen = chosenImages(images, filters, {
+    createdAt: (reference) => requireImage(context, reference).createdAtMs,
+    now: context.clock(),
+  });
   return json(chosen.map((image) => imageSummary(image, counted ? usersOf(context, image).length : -1)));
 }
 
@@ -38,8 +42,13 @@ export function tagImage(context: DockerApiContext, request: ApiRequest): Answer
   const image = requireImage(context, parameter(request, 'name'));
   const tag = option(request, 'tag');
   const target = `${request.query.get('repo') ?? ''}${tag === undefined ? '' : `:${tag}`}`;
+  const name = familiar(formatReference(parseReference(target)));
+  if (name.startsWith('sha256:')) {
+    const text = 'refusing to create an ambiguous tag using digest algorithm as name';
+    throw new BerthError('invalid', 'image.reference-invalid', text);
+  }
   context.images.tag(image.id, target);
-  tellImage(context, 'tag', image.id, familiar(formatReference(parseReference(target))));
+  tellImage(context, 'tag', image.id, name);
   return { kind: 'text', status: 201, body: '' };
 }
 
@@ -59,11 +68,12 @@ export async function pruneImages(context: DockerApiContext, request: ApiRequest
   for (const image of chosenImages(
     context.images.list(),
     new Map([...filters].filter(([name]) => name !== 'dangling')),
-    () => 0,
+    { createdAt: () => 0, now: context.clock() },
   )) {
     if ((danglingOnly && image.references.length > 0) || usersOf(context, image).length > 0) continue;
+    const bytes = ownLayers(context, image).reduce((sum, layer) => sum + layer.bytes, 0);
     deleted.push(...(await removeOne(context, image, image.id, true)));
-    reclaimed += image.sizeBytes;
+    reclaimed += bytes;
   }
   return json({ ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed });
 }
@@ -105,17 +115,35 @@ async function removeOne(
     );
   }
   if (user !== undefined) {
-    throw conflict(
-      `unable to delete ${short} - container ${user.id.slice(0, 12)} would lose its files: remove it first`,
-    );
+    // It stays without a name: a container that does not run has its files from it.
+    for (const name of image.references) context.images.untag(name);
+    for (const name of image.references) tellImage(context, 'untag', image.id, familiar(name));
+    return image.references.map((name) => ({ Untagged: familiar(name) }));
   }
+  const layers = ownLayers(context, image);
   // Every name first, so that the last removal takes the image itself.
   for (const name of image.references.slice(1)) await context.images.remove(name);
   await context.images.remove(image.id);
   for (const name of image.references) tellImage(context, 'untag', image.id, familiar(name));
   tellImage(context, 'delete', image.id, image.id);
-  const layers = image.config.rootfs.diff_ids.length === 0 ? [] : [{ Deleted: image.id }];
-  return [...image.references.map((name) => ({ Untagged: familiar(name) })), ...layers];
+  const deleted = image.config.rootfs.diff_ids.length === 0 ? [] : [image.id, ...layers.map(({ id }) => id)];
+  return [...image.references.map((name) => ({ Untagged: familiar(name) })), ...deleted.map((id) => ({ Deleted: id }))];
+}
+
+interface OwnLayer {
+  readonly id: string;
+  readonly bytes: number;
+}
+
+/** The layers that no other image has, topmost first. */
+function ownLayers(context: DockerApiContext, image: ImageRecord): readonly OwnLayer[] {
+  const others = context.images.list().filter(({ id }) => id !== image.id);
+  const kept = new Set(others.flatMap(({ config }) => chainIds(config.rootfs.diff_ids)));
+  const { layerBytes } = detailOf(context, image);
+  return chainIds(image.config.rootfs.diff_ids)
+    .map((id, at) => ({ id, bytes: layerBytes[at] ?? 0 }))
+    .filter(({ id }) => !kept.has(id))
+    .toReversed();
 }
 
 function nameAmong(image: ImageRecord, reference: string): string | undefined {

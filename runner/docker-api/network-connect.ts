@@ -7,6 +7,7 @@ import { jsonBody, parameter, type ApiRequest } from './api-request.ts';
 import type { DockerApiContext } from './context.ts';
 import { requireContainer, requireNetwork } from './docker-errors.ts';
 import { endpointConfigOf, endpointSettingsBody } from './translate/create/endpoint-settings.ts';
+import { disconnectEvent } from './translate/event-message.ts';
 import { networkConflict } from './translate/create/network-conflicts.ts';
 
 const connectBody = z.looseObject({ Container: z.string().nullish(), EndpointConfig: endpointSettingsBody.nullish() });
@@ -37,6 +38,10 @@ export async function disconnectNetwork(context: DockerApiContext, request: ApiR
   if (record.state === 'removing') throw beingRemoved();
   if (record.config.networkNamespace.kind === 'host' && network.kind === 'host') throw networkConflict('host-network');
   await context.engine.disconnect(record.id, network.id);
+  // Of one that runs, its record tells.
+  if (record.links === undefined || record.links.length === 0) {
+    context.events.tell(disconnectEvent(record, { networkId: network.id, networkName: network.name }));
+  }
   return done;
 }
 

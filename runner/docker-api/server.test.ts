@@ -61,6 +61,7 @@ const host: DockerApiHost = {
     remove: () => Promise.resolve(),
     onChange: () => ({ [Symbol.dispose]: () => {} }),
     tag: () => {},
+    untag: () => {},
     detail: () => undefined,
     create: () => Promise.reject(new Error('none is made here')),
     save: () => Readable.from([]),

@@ -42,8 +42,11 @@ export async function diskUsage(context: DockerApiContext): Promise<Answer> {
   const volumePath = (name: string): string => context.volumes.pathOf(name);
   const records = engine.list();
   const containers: unknown[] = [];
+  const imageId = (reference: string): string | undefined => images.find(reference)?.id;
   for (const record of records) {
-    containers.push(containerSummary(record, { network, now, volumePath, size: await sizeOf(context, record) }));
+    containers.push(
+      containerSummary(record, { network, now, imageId, volumePath, size: await sizeOf(context, record) }),
+    );
   }
   const stored = images.list();
   const users = (id: string): number => records.filter((record) => record.config.imageId === id).length;

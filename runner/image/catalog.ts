@@ -14,6 +14,8 @@ export interface ImageDetail {
 export interface ImageCatalog {
   /** @throws BerthError `image.unknown`, `image.reference-invalid` */
   tag(reference: string, target: string): void;
+  /** Takes a name away, also the last, without which the image is still there. */
+  untag(reference: string): void;
   /** By full ID; undefined when it is not there. */
   detail(id: string): ImageDetail | undefined;
   /**

@@ -138,6 +138,10 @@ export async function createImageStore(options: ImageStoreOptions): Promise<Imag
       return image === undefined ? undefined : toRecord(image);
     },
     list: () => records.list().map(toRecord),
+    untag(reference) {
+      records.removeReference(formatReference(parseReference(reference)));
+      changed();
+    },
     async remove(reference) {
       const image = requireStored(reference, 'remove');
       // One of several names: only that name goes, as with `docker rmi`.

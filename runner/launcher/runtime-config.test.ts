@@ -173,9 +173,7 @@ test('numbers of 64 bits in a seccomp profile stay exact', () => {
 
 test.each([
   ['a user namespace', () => documents({ namespaces: [{ type: 'mount' }, { type: 'user' }] })],
-  ['a part of a volume', withMount({ subpath: 'x' })],
   ['mapped owners', withMount({ options: ['rbind', 'idmap'] })],
-  ['shared propagation', withMount({ options: ['rbind', 'rshared'] })],
 ])('%s is refused', (_, make) => {
   expect(make).toThrow(expect.objectContaining({ code: 'launch.unsupported' }));
 });

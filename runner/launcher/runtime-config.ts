@@ -2,6 +2,7 @@ import { BerthError } from '#shared/errors.ts';
 import type { RuntimeDevice, RuntimeMount, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import type { ChosenRuntime } from './launcher.ts';
 import { namespaceOrigin } from './namespaces.ts';
+import { rootfsPropagation } from './prepared-binds.ts';
 
 /**
  * What an OCI runtime is given, as JSON texts in ASCII. The launcher completes them: it looks the user up beneath the root,
@@ -60,7 +61,7 @@ export function runtimeDocuments(
       maskedPaths: linux.maskedPaths,
       readonlyPaths: linux.readonlyPaths,
       sysctl: sysctls(spec),
-      rootfsPropagation: linux.rootfsPropagation,
+      rootfsPropagation: rootfsPropagation(spec.mounts, linux.rootfsPropagation),
     },
   };
   return {
@@ -89,11 +90,9 @@ function sysctls({ linux, domainname }: RuntimeSpec): Readonly<Record<string, st
   return domainname === undefined ? linux.sysctl : { ...linux.sysctl, 'kernel.domainname': domainname };
 }
 
-function mount({ destination, type, source, subpath = '', options }: RuntimeMount): object {
-  if (subpath !== '') throw unsupported(`a mount of a part of a volume, on "${destination}", is not possible`);
+/** Of a part of a source, or shared, after it was prepared (`preparedBinds`). */
+function mount({ destination, type, source, options }: RuntimeMount): object {
   if (options.includes('idmap')) throw unsupported(`a mount with mapped owners, on "${destination}", is not possible`);
-  const shared = options.find((word) => /^r?shared$/.test(word));
-  if (shared !== undefined) throw unsupported(`the propagation "${shared}" of "${destination}" is not possible`);
   if (options.includes('bind') || options.includes('rbind')) {
     if (!source.startsWith('/')) throw unsupported(`a bind source that is not absolute, "${source}", is not possible`);
   }

@@ -35,6 +35,32 @@ test('root, links, user and command are ours; all else is in the document', () =
   });
 });
 
+test('what a runtime cannot bind is bound for it in the bundle, and its root propagates as the mounts do', () => {
+  const mounts = (...options: readonly string[]) => [
+    { destination: '/d', type: 'bind', source: '/v', options: ['rbind', ...options] },
+  ];
+  const binds = (spec: LaunchRequest['spec']) => {
+    const { host, container } = plan({ spec });
+    const document = host.flatMap((one) => (one.kind === 'runtime' ? one.config : [])).join('');
+    const { mounts: seen, linux } = JSON.parse(`${document}}`) as Pick<LaunchRequest['spec'], 'mounts' | 'linux'>;
+    return { made: container.filter(({ kind }) => kind === 'bind'), seen, root: linux.rootfsPropagation };
+  };
+  const { spec } = request;
+  expect(binds({ ...spec, mounts: mounts('rprivate', 'ro') })).toEqual({
+    ...{ made: [], seen: mounts('rprivate', 'ro'), root: 'rprivate' },
+  });
+  expect(binds({ ...spec, mounts: mounts('rslave') }).root).toBe('rslave');
+  const shared = binds({ ...spec, mounts: [...mounts('rslave'), ...mounts('rshared', 'ro', 'rro')] });
+  expect(shared.made).toEqual([
+    expect.objectContaining({ source: '/v', subpath: '', destination: '/bind-0', recursive: true }),
+  ]);
+  expect(shared.seen[1]).toEqual({ ...mounts('rshared', 'ro')[0], source: '/s/bundle/bind-0' });
+  expect(shared.root).toBe('shared');
+  const part = binds({ ...spec, mounts: mounts('rprivate').map((one) => ({ ...one, subpath: 'a/b' })) });
+  expect(part.made).toEqual([expect.objectContaining({ source: '/v', subpath: 'a/b', destination: '/bind-0' })]);
+  expect(part.seen[0]).toEqual({ ...mounts('rprivate')[0], source: '/s/bundle/bind-0' });
+});
+
 test('device rules are enforced by one of the two', () => {
   const { spec } = request;
   const resources = { devices: [{ allow: false }] };

@@ -3,6 +3,7 @@ import type { ChosenRuntime, LaunchRequest } from './launcher.ts';
 import { namespaceOrigin } from './namespaces.ts';
 import type { LaunchPlan } from './operations.ts';
 import { addresses, containerHostOperations, deviceControl, rootMount, type PlanOptions } from './plan.ts';
+import { preparedBinds } from './prepared-binds.ts';
 import { runtimeDocuments } from './runtime-config.ts';
 
 /** Where in a state directory an OCI runtime has its bundle, and what it notes of the container. */
@@ -31,7 +32,12 @@ export function planRuntimeLaunch(
 ): LaunchPlan {
   const { spec, containerId } = request;
   const { bundle, root } = runtimeDirectories(request.stateDirectory);
-  const { config, process, privileged } = runtimeDocuments(spec, { networkPath: join(bundle, 'net'), ...runtime });
+  const binds = preparedBinds(spec, bundle);
+  const documents = runtimeDocuments(
+    { ...spec, mounts: binds.mounts },
+    { networkPath: join(bundle, 'net'), ...runtime },
+  );
+  const { config, process, privileged } = documents;
   const { cgroupRoot } = options;
   const hasNetwork = namespaceOrigin(spec, 'network') === 'new';
   return {
@@ -52,6 +58,7 @@ export function planRuntimeLaunch(
     ],
     container: [
       rootMount(request, join(bundle, 'rootfs')),
+      ...binds.operations,
       ...(hasNetwork ? [{ kind: 'loopback' } as const] : []),
       ...addresses(request.links),
       { kind: 'user', user: request.user, groups: request.additionalGroups },

@@ -7,6 +7,7 @@ import { imageSteps } from './steps/images.ts';
 import { isolationSteps } from './steps/isolation.ts';
 import { laterSteps } from './steps/later.ts';
 import { listingSteps } from './steps/listing.ts';
+import { mistakeSteps } from './steps/mistakes.ts';
 import { networkSteps } from './steps/networks.ts';
 import { optionSteps } from './steps/options.ts';
 import { pruneSteps } from './steps/prune.ts';
@@ -32,6 +33,7 @@ export const transcript: readonly Step[] = [
   ...terminalSteps,
   ...archiveSteps,
   ...laterSteps,
+  ...mistakeSteps,
   ...pruneSteps,
   ...systemSteps,
 ];

@@ -166,6 +166,36 @@ test('a health check is told of: log, streak, events; after a start anew it begi
   await docker('rm', '-f', 'sick');
 });
 
+test('events of all time, until then, are those that have been', async () => {
+  await docker('volume', 'create', 'told');
+  const { body } = await call('GET', `/events?since=0&until=0&filters=${encodeURIComponent('{"volume":["told"]}')}`);
+  expect(body.match(/"Action":"create"/g)).toHaveLength(1);
+  await docker('volume', 'rm', 'told');
+});
+
+test('what health checks told outlives the runner: status, streak and log', async () => {
+  const once = ['--health-start-period', '1h', '--health-start-interval', '50ms', '--health-interval', '1h'];
+  const often = ['--health-interval', '100ms', '--health-retries', '2'];
+  await docker('run', '-d', '--name', 'sound', '--health-cmd', 'echo fine', ...once, 'busybox', 'sleep', '1000');
+  await docker('run', '-d', '--name', 'ill', '--health-cmd', 'false', ...often, 'busybox', 'sleep', '1000');
+  const health = async (name: string) =>
+    (await state(name))['Health'] as { Status: string; FailingStreak: number; Log: unknown[] };
+  await expect.poll(async () => (await health('sound')).Status, { timeout: 20_000 }).toBe('healthy');
+  await expect.poll(async () => (await health('ill')).FailingStreak, { timeout: 20_000 }).toBeGreaterThan(5);
+  const before = await health('sound');
+  const streak = (await health('ill')).FailingStreak;
+  await engine.crash();
+  expect(await health('sound')).toEqual(before);
+  expect(before.Log).toHaveLength(1);
+  const after = await health('ill');
+  expect(after).toMatchObject({
+    Status: 'unhealthy',
+    Log: Array.from({ length: 5 }, () => expect.anything() as unknown),
+  });
+  expect(after.FailingStreak).toBeGreaterThanOrEqual(streak);
+  await docker('rm', '-f', 'sound', 'ill');
+});
+
 test('a health check that hangs is killed with all that it started', async () => {
   const args = ['--health-cmd', 'sleep 777 & sleep 777', '--health-timeout', '100ms', '--health-interval', '50ms'];
   await docker('run', '-d', '--name', 'hung', ...args, '--health-retries', '3', 'busybox', 'sleep', '1000');

@@ -1,8 +1,12 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
+import { callSocket } from '../support/call-socket.ts';
+import { run as command } from '../support/stage/command.ts';
 
 const installed = ['crun', 'runc'].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
 const stack = new AsyncDisposableStack();
@@ -251,11 +255,56 @@ describe.each(installed)('%s', (runtime) => {
     expect([cgroup, directory, `/run/${runtime}/${id}`].filter((path) => existsSync(path))).toEqual([]);
   });
 
-  test('what it cannot do is refused, and says what can', async () => {
-    await run('-v', `s-${runtime}:/data`, 'busybox', 'mkdir', '/data/part');
-    const mount = `type=volume,source=s-${runtime},target=/data,volume-subpath=part`;
-    const { exit, stderr } = await run('--mount', mount, 'busybox', 'true');
-    expect([exit, stderr]).toEqual([125, expect.stringMatching(/part of a volume.*--runtime berth/)]);
+  test('a part of a volume is mounted, and no link leads out of it', async () => {
+    const script = 'mkdir -p /data/part; echo in >/data/part/file; ln -s ../../.. /data/part/out; ln -s / /data/root';
+    await run('-v', `s-${runtime}:/data`, 'busybox', 'sh', '-c', script);
+    const part = (path: string) => `type=volume,source=s-${runtime},target=/data,volume-subpath=${path}`;
+    const seen = await run('--mount', part('part'), 'busybox', 'cat', '/data/file');
+    expect(seen).toEqual({ exit: 0, stdout: 'in\n', stderr: '' });
+    expect((await run('--mount', part('part/file'), 'busybox', 'cat', '/data')).stdout).toBe('in\n');
+    for (const path of ['root', 'part/out'])
+      expect(await run('--mount', part(path), 'busybox', 'ls', '/data')).toMatchObject({ stdout: 'part\nroot\n' });
+    const nowhere = await run('--mount', part('nosuch'), 'busybox', 'true');
+    expect(nowhere).toMatchObject({ exit: 127, stderr: expect.stringContaining('nosuch') as string });
     await docker('volume', 'rm', `s-${runtime}`);
+  });
+
+  test('mounts propagate from the host, and to it, as was asked for; read-only goes as deep as they do', async () => {
+    await using mounted = new AsyncDisposableStack();
+    const directory = await mkdtemp(join(tmpdir(), 'berth-propagation-'));
+    mounted.defer(() => rm(directory, { recursive: true }));
+    const signal = AbortSignal.timeout(60_000);
+    const mount = async (...words: readonly string[]) => {
+      await command(['mount', '-t', 'tmpfs', 'tmpfs', ...words], { signal });
+      mounted.defer(async () => void (await command(['umount', '-l', words.at(-1) ?? ''], { signal })));
+    };
+    await mount(directory);
+    await command(['mount', '--make-shared', directory], { signal });
+    const ids: string[] = [];
+    mounted.defer(async () => void (await docker('rm', '-f', ...ids)));
+    for (const words of [['rslave'], ['rshared', '--privileged'], ['rprivate']]) {
+      const [propagation = '', ...options] = words;
+      const volume = ['-v', `${directory}:/peer:${propagation}`];
+      ids.push(await started('--runtime', runtime, ...options, ...volume, 'busybox', 'sleep', '1000'));
+    }
+    await mkdir(join(directory, 'later'));
+    await mount(join(directory, 'later'));
+    const seen = await Promise.all(ids.map((id) => docker('exec', id, 'grep', '-c', ' /peer', '/proc/mounts')));
+    expect(seen.map(({ stdout }) => stdout)).toEqual(['2\n', '2\n', '1\n']);
+    const inside = 'mkdir /peer/inner && mount -t tmpfs tmpfs /peer/inner && echo x >/peer/inner/file';
+    expect(await docker('exec', '--privileged', ids[1] ?? '', 'sh', '-c', inside)).toMatchObject({ exit: 0 });
+    mounted.defer(async () => void (await command(['umount', '-l', join(directory, 'inner')], { signal })));
+    expect(readFileSync(join(directory, 'inner', 'file'), 'utf8')).toBe('x\n');
+    const readonly = await run('-v', `${directory}:/peer:ro`, 'busybox', 'sh', '-c', 'touch /peer/x /peer/later/x');
+    expect(readonly.stderr.match(/Read-only file system/g)).toHaveLength(2);
+  });
+
+  test('what it cannot do is refused, and says what can', async () => {
+    const HostConfig = { Runtime: runtime, UsernsMode: 'private' };
+    const name = `own-${runtime}`;
+    await callSocket(engine.socketPath, 'POST', `/containers/create?name=${name}`, { Image: 'busybox', HostConfig });
+    const { exit, stderr } = await docker('start', name);
+    expect([exit, stderr]).toEqual([1, expect.stringMatching(/user namespace.*--runtime berth/)]);
+    await docker('rm', name);
   });
 });

@@ -24,6 +24,8 @@ export const containerFilterNames = [
 
 const statuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
 
+const healths = ['none', 'starting', 'healthy', 'unhealthy'];
+
 export interface Choice {
   readonly filters: Filters;
   readonly all: boolean;
@@ -47,6 +49,12 @@ export function chosenContainers(records: readonly ContainerRecord[], choice: Ch
     const why = `strconv.Atoi: parsing ${JSON.stringify(code.slice(0, 40))}: invalid syntax`;
     throw new BerthError('invalid', 'docker.filter-invalid', `invalid filter 'exited=${code.slice(0, 40)}': ${why}`);
   }
+  for (const health of filters.get('health') ?? []) {
+    if (healths.includes(health)) continue;
+    const text = `Unrecognised filter value for health: ${health.slice(0, 40)}`;
+    throw new BerthError('invalid', 'docker.filter-invalid', text);
+  }
+  for (const other of ['before', 'since'].flatMap((name) => filters.get(name) ?? [])) createdAt(records, other);
   const limit = choice.limit !== undefined && choice.limit > 0 ? choice.limit : undefined;
   const byState =
     choice.all || limit !== undefined || ['status', 'exited', 'since', 'before'].some((n) => filters.has(n));

@@ -12,6 +12,8 @@ export function containerSummary(
   view: {
     readonly network: NetworkView;
     readonly now: number;
+    /** The ID of the image that a reference names now. */
+    readonly imageId: (reference: string) => string | undefined;
     readonly volumePath: (name: string) => string;
     readonly size?: ContainerSize;
   },
@@ -20,7 +22,8 @@ export function containerSummary(
   return {
     Id: record.id,
     Names: [`/${config.name}`],
-    Image: config.image,
+    // Another image may have that name now.
+    Image: view.imageId(config.image) === config.imageId ? config.image : config.imageId,
     ImageID: config.imageId,
     Command: config.args.map(quoted).join(' '),
     Created: Math.floor(record.createdAtMs / 1000),

@@ -60,20 +60,23 @@ export function pruneEvent(type: 'network'): EventContent {
   return { type, action: 'prune', id: '', attributes: { reclaimed: '0' } };
 }
 
+/** Of a container that is no longer on a network. */
+export function disconnectEvent(
+  { id }: ContainerRecord,
+  { networkId, networkName }: Pick<NetworkLink, 'networkId' | 'networkName'>,
+): EventContent {
+  const attributes = { container: id, name: networkName, type: 'bridge' };
+  return { type: 'network', action: 'disconnect', id: networkId, attributes };
+}
+
 /** Networks that a container is on since, and those that it is no longer on. */
 function linkEvents(before: ContainerRecord, after: ContainerRecord): readonly EventContent[] {
   const [old = [], now = []] = [before.links, after.links];
   const among = (links: readonly NetworkLink[], link: NetworkLink): boolean =>
     links.some(({ networkId }) => networkId === link.networkId);
-  const event =
-    (action: string) =>
-    ({ networkId, networkName }: NetworkLink): EventContent => ({
-      ...{ type: 'network', action, id: networkId },
-      attributes: { container: after.id, name: networkName, type: 'bridge' },
-    });
   return [
-    ...old.filter((link) => !among(now, link)).map(event('disconnect')),
-    ...now.filter((link) => !among(old, link)).map(event('connect')),
+    ...old.filter((link) => !among(now, link)).map((link) => disconnectEvent(after, link)),
+    ...now.filter((link) => !among(old, link)).map((link) => ({ ...disconnectEvent(after, link), action: 'connect' })),
   ];
 }
 

@@ -1,19 +1,22 @@
 import type { ImageRecord } from '../../image/store.ts';
 import { booleanFilter, passes, passesLabels, type Filters } from './filters.ts';
 import { familiar } from './image-document.ts';
+import { untilMs } from './until-filter.ts';
 
 export const imageFilterNames = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 
-/** The images that a list with these filters shows, newest first. */
+/** The images that a list with these filters shows, newest first. Times are Unix milliseconds. */
 export function chosenImages(
   images: readonly ImageRecord[],
   filters: Filters,
-  createdAt: (reference: string) => number,
+  { createdAt, now }: { readonly createdAt: (reference: string) => number; readonly now: number },
 ): readonly ImageRecord[] {
+  const until = untilMs(filters, now) ?? Number.POSITIVE_INFINITY;
   const dangling = booleanFilter(filters, 'dangling');
   return images.filter(
     (image) =>
       (dangling === undefined || dangling === (image.references.length === 0)) &&
+      image.createdAtMs <= until &&
       passes(filters, 'reference', (value) =>
         image.references.some((name) => referenceMatches(familiar(name), value)),
       ) &&

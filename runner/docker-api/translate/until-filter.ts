@@ -12,6 +12,16 @@ export function untilMs(filters: Filters, now: number): number | undefined {
   if (values.length > 1)
     throw new BerthError('invalid', 'docker.filter-invalid', 'more than one until filter specified');
   const parts = [...text.matchAll(/(\d{1,9})([hms])/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return queryTimeMs('until', text);
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return timeMs(text);
   return now - parts.reduce((sum, [, count, unit]) => sum + Number(count) * (unitMs[unit ?? ''] ?? 0), 0);
+}
+
+/** With the text that dockerd has for filters. */
+function timeMs(text: string): number | undefined {
+  try {
+    return queryTimeMs('until', text);
+  } catch (cause) {
+    const why = `failed to parse value as time or duration: ${JSON.stringify(text.slice(0, 40))}`;
+    throw new BerthError('invalid', 'docker.filter-invalid', why, { cause });
+  }
 }

@@ -81,6 +81,7 @@ static int perform(struct launch *launch, const struct operation *o, struct firs
     switch (o->kind) {
     case OP_OVERLAY:
     case OP_DIRECTORY_ROOT: return open_root(launch, o, report);
+    case OP_BIND: return mount_bind(launch->bundle, -1, &o->bind, report); /* where the runtime finds it */
     case OP_LOOPBACK: first->own_network = true; return 0;
     case OP_ADDRESS: return 0; /* by the network's helper */
     case OP_USER: return identity_find(launch->rootfs, &o->user, &first->identity, report);

@@ -37,7 +37,9 @@ export const networkSteps: readonly Step[] = [
   step('network connect closed two'),
   step('network connect closed two', { exit: 1, stderr: /already exists in network closed/ }),
   step('exec two ls /sys/class/net', { stdout: /eth0\neth1\n/ }),
+  script('exec two', 'echo "10.9.8.7 mine" >>/etc/hosts; echo "# mine" >>/etc/resolv.conf'),
   step('network disconnect closed two'),
+  script('exec two', 'grep mine /etc/hosts; tail -n 1 /etc/resolv.conf', { stdout: '<address> mine\n# mine\n' }),
   step('network disconnect closed two', { exit: 1, stderr: /is not connected to (the )?network closed/ }),
   { args: ['network', 'inspect', '--format', '{{len .Containers}}', 'quay'], stdout: '2\n' },
   step('network rm quay', {

@@ -50,6 +50,13 @@ export const resourceSteps: readonly Step[] = [
   step('run -d --name limits --restart no busybox sleep 1000', { stdout: '<id>\n' }),
   step('update --restart always limits', { stdout: 'limits\n' }),
   step('inspect --format {{.HostConfig.RestartPolicy.Name}} limits', { stdout: 'always\n' }),
+  { args: ['inspect', '--format', '{{json .HostConfig.PidsLimit}}', 'limits'], stdout: 'null\n' },
+  step('update --pids-limit -1 limits', { stdout: 'limits\n' }),
+  {
+    args: ['inspect', '--format', '{{json .HostConfig.PidsLimit}}', 'limits'],
+    stdout: /^(0|null)\n$/,
+    differs: { why: discarded, in: ['stdout'] },
+  },
   step('update --restart sometimes limits', {
     exit: 1,
     stderr: /invalid restart policy/,

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { containerConfig } from '../../../container/config.ts';
+import type { ResourceChange } from '../../../container/resource-config.ts';
 import { checkLimits, type HostLimits } from './check-limits.ts';
 import { parseCpuList } from './cpu-list.ts';
 import type { ResourcesBody } from './resource-fields.ts';
-import { changesOf, resourcesOf } from './resources.ts';
+import { changesOf, resourcesDocument, resourcesOf } from './resources.ts';
 
 const MEBIBYTE = 2 ** 20;
 const able: HostLimits = {
@@ -103,7 +105,7 @@ test('without controllers everything is discarded, with a warning each; a share 
   ]);
   const { memorySwapBytes, rlimits, ...rest } = resourcesOf(limits);
   expect({ memorySwapBytes, rlimits }).toEqual({ memorySwapBytes: -1, rlimits: [] });
-  expect(Object.values(rest).every((value) => value === 0 || Object.keys(value).length === 0)).toBe(true);
+  expect(Object.values(rest).every((value) => Object.keys(value ?? {}).length === 0)).toBe(true);
   expect(() => checkLimits({ NanoCpus: 1e9 }, bare, 'create')).toThrow('NanoCPUs can not be set');
 });
 
@@ -140,4 +142,22 @@ test('an update changes what it names', () => {
     cpuQuotaUs: -1,
     pidsLimit: 0,
   });
+});
+
+const unlimited = {
+  ...{ name: 'web', image: 'hello:1', imageId: 'sha256:1', args: ['/bin/true'], environment: [], workingDirectory: '' },
+  ...{ user: '', hostname: 'web', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'web' },
+};
+
+test('a limit of processes that was lifted is told apart from one that nobody ever said', () => {
+  const shown = (...changes: readonly ResourcesBody[]): unknown => {
+    const [first = {}, ...later] = changes.map((body) => checkLimits(body, able, 'update').limits);
+    const config = later.reduce<ResourceChange>((all, body) => ({ ...all, ...changesOf(body) }), resourcesOf(first));
+    return resourcesDocument(containerConfig.parse({ ...unlimited, ...config }))['PidsLimit'];
+  };
+  for (const PidsLimit of [undefined, null, 0, -1]) expect(shown({ PidsLimit })).toBeNull();
+  expect(shown({ PidsLimit: 20 })).toBe(20);
+  expect(shown({}, { CpuShares: 2 })).toBeNull();
+  for (const PidsLimit of [0, -1]) expect(shown({ PidsLimit: 20 }, { PidsLimit })).toBe(0);
+  expect(shown({}, { PidsLimit: -1 }, { PidsLimit: 5 })).toBe(5);
 });

@@ -29,6 +29,11 @@ export interface IsolationHost {
  */
 export function isolationOf(config: ConfigBody, host: HostConfigBody, on: IsolationHost): Partial<IsolationConfig> {
   const { seccomp = '', apparmor, noNewPrivileges } = parseSecurityOptions(host.SecurityOpt ?? []);
+  const technology = host.Isolation ?? '';
+  if (!['', 'default'].includes(technology.toLowerCase())) {
+    const text = `invalid isolation: ${JSON.stringify(technology.slice(0, 40))} - linux only supports 'default'`;
+    throw new BerthError('invalid', 'docker.isolation-invalid', text);
+  }
   const privileged = host.Privileged ?? false;
   if (seccomp !== '' && seccomp !== 'unconfined' && seccomp !== 'builtin') parseSeccompSource(seccomp);
   const rules = host.DeviceCgroupRules ?? [];

@@ -35,7 +35,7 @@ export const processHostFields: FieldEffects = {
   Annotations: noEffect('told again by inspect'),
   GroupAdd: works('additional groups of the first process', transcript),
   Init: works('an init as first process; without a word, as the runner’s --init says', 'test/engine/isolation.test.ts'),
-  Isolation: windows,
+  Isolation: works('an error for any but the default, as from dockerd on Linux', transcript),
 };
 
 export const processConfigShape = {
@@ -69,4 +69,5 @@ export const processHostShape = {
   AutoRemove: z.boolean().nullish(),
   GroupAdd: texts,
   Init: z.boolean().nullish(),
+  Isolation: z.string().nullish(),
 };

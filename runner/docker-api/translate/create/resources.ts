@@ -12,6 +12,7 @@ export function resourcesOf(host: ResourcesBody): Partial<ResourceConfig> {
   const memory = host.Memory ?? 0;
   return {
     ...limitsOf(host),
+    ...(host.PidsLimit != null && host.PidsLimit > 0 ? { pidsLimit: host.PidsLimit } : {}),
     // dockerd's default: as much swap again.
     memorySwapBytes: host.MemorySwap ? Math.max(-1, host.MemorySwap) : memory * 2,
     blockWeightDevices: (host.BlkioWeightDevice ?? []).map(({ Path, Weight }) => ({ path: Path, weight: Weight })),
@@ -26,12 +27,12 @@ export function resourcesOf(host: ResourcesBody): Partial<ResourceConfig> {
 
 /** What a checked update changes: a number that is 0 or absent, and an empty text, change nothing. */
 export function changesOf(body: ResourcesBody): ResourceChange {
-  const { pidsLimit, ...limits } = limitsOf(body);
-  const given = Object.entries(limits).filter(([, value]) => value !== 0 && value !== '');
+  const given = Object.entries(limitsOf(body)).filter(([, value]) => value !== 0 && value !== '');
   return {
     ...Object.fromEntries(given),
     ...(body.MemorySwap ? { memorySwapBytes: Math.max(-1, body.MemorySwap) } : {}),
-    ...(body.PidsLimit == null ? {} : { pidsLimit }),
+    // Unlike the others, it can be lifted.
+    ...(body.PidsLimit == null ? {} : { pidsLimit: Math.max(0, body.PidsLimit) }),
   };
 }
 
@@ -39,7 +40,6 @@ function limitsOf(body: ResourcesBody) {
   return {
     memoryBytes: body.Memory ?? 0,
     memoryReservationBytes: body.MemoryReservation ?? 0,
-    pidsLimit: Math.max(0, body.PidsLimit ?? 0),
     cpuShares: body.CpuShares ?? 0,
     nanoCpus: body.NanoCpus ?? 0,
     cpuPeriodUs: body.CpuPeriod ?? 0,
@@ -72,7 +72,7 @@ export function resourcesDocument(config: ContainerConfig): Readonly<Record<stri
     Memory: memoryBytes,
     MemorySwap: memorySwapBytes === 0 ? memoryBytes * 2 : memorySwapBytes,
     MemoryReservation: config.memoryReservationBytes,
-    PidsLimit: config.pidsLimit === 0 ? null : config.pidsLimit,
+    PidsLimit: config.pidsLimit ?? null,
     CpuShares: config.cpuShares,
     NanoCpus: config.nanoCpus,
     CpuPeriod: config.cpuPeriodUs,
