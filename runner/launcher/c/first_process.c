@@ -10,18 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-static void reap(pid_t pid) {
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
-}
 
 /*
  * The new namespaces of a container in another's user namespace must belong to that, so who clones must be in it: a helper,
@@ -46,12 +39,11 @@ static pid_t clone_beside(struct launch *launch) {
     close(ends[1]);
     if (helper > 0 && read(ends[0], &child, sizeof(child)) != sizeof(child)) child = -error;
     close(ends[0]);
-    if (helper > 0) reap(helper);
+    if (helper > 0) reap_child(helper);
     if (helper < 0) child = -error;
     if (child > 0 && (launch->pidfd = (int)syscall(SYS_pidfd_open, child, 0)) < 0) {
         error = errno;
-        kill(child, SIGKILL);
-        reap(child);
+        end_child(child);
         child = -error;
     }
     if (child < 0) errno = -child;

@@ -23,7 +23,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define CGROUP_PLACE "/sys/fs/cgroup"
@@ -155,9 +154,7 @@ static int make_network(struct launch *launch, const struct plan *plan, struct r
     launch->pid = 0;
     launch->sync = -1;
     close(pair[0]);
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
+    end_child(pid);
     return result;
 }
 

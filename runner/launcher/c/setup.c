@@ -145,6 +145,16 @@ int make_pipes(bool with_stdin, int ours[3], int theirs[3]) {
     return 0;
 }
 
+void reap_child(pid_t pid) {
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+void end_child(pid_t pid) {
+    kill(pid, SIGKILL);
+    reap_child(pid);
+}
+
 pid_t clone_into(int cgroup, uint64_t flags, int *pidfd) {
     struct clone_args arguments = {.flags = flags | CLONE_PIDFD | (cgroup < 0 ? 0 : CLONE_INTO_CGROUP),
                                    .pidfd = (uint64_t)(uintptr_t)pidfd,
@@ -192,11 +202,7 @@ int launch_start(struct launch *launch, const struct plan *plan, int notify, str
 
 void launch_undo(struct launch *launch) {
     struct report ignored;
-    if (launch->pidfd >= 0) {
-        syscall(SYS_pidfd_send_signal, launch->pidfd, SIGKILL, NULL, 0);
-        while (waitpid(launch->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
+    if (launch->pidfd >= 0) end_child(launch->pid);
     if (launch->runtime.binary) runtime_delete(launch);
     for (size_t i = 0; i < launch->link_count; i++) link_remove(launch->links[i].host_name, &ignored);
     if (launch->cgroup.directory >= 0) cgroup_remove(&launch->cgroup, &ignored);

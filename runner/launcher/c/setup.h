@@ -48,6 +48,9 @@ void launch_undo(struct launch *launch);
 
 /* clone3 into the cgroup of that directory (-1: ours), with a pidfd, or there is no child; 0 in the child. */
 pid_t clone_into(int cgroup, uint64_t flags, int *pidfd);
+/* Waits for a child's end; `end_child` kills it before. Until then the number is its own. */
+void reap_child(pid_t pid);
+void end_child(pid_t pid);
 /* Has the container a user namespace that is not ours? */
 bool has_user_namespace(const struct launch *launch);
 /* The host's ends of the links, and the others in the network namespace of `launch->pid`, who is told by a byte. */
