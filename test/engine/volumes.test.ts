@@ -484,7 +484,7 @@ test('leaving with what a killed runner had mounted takes the mounts away, and n
     (await readFile('/proc/mounts', 'utf8')).split(`${data}/volumes/`).length - 1;
   expect(await mounted()).toBe(2);
   await remote.kill();
-  const program = [process.execPath, join(import.meta.dirname, '../../bin/start.js'), 'runner', 'leave'];
+  const program = [process.execPath, join(import.meta.dirname, '../../bin/main.ts'), 'runner', 'leave'];
   const left = await run([
     'nsenter',
     `--net=/run/netns/${host.name}`,
