@@ -1,6 +1,8 @@
 # `make demo` and `make test` do all set-up themselves on a Debian machine with Node, npm, make and gcc.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):$(CURDIR)/build/docker-client/usr/bin
 SHELL := /bin/sh
+# As in bin/berth: what Node has compiled is kept beside the program.
+export NODE_COMPILE_CACHE := $(CURDIR)/build/compile-cache
 
 .PHONY: help setup setup-test build check test unit system vm demo bench soak docs clean
 .DEFAULT_GOAL := help

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /** The two composition roots, by how each is started. */
 export const CONTROL_PLANES = {
-  node: ['bin/start.js', 'control-plane'],
+  node: ['bin/main.ts', 'control-plane'],
   edge: ['control-plane/dev/edge.ts'],
 } as const;
 export type ControlPlaneKind = keyof typeof CONTROL_PLANES;
