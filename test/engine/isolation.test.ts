@@ -312,7 +312,9 @@ describe('the rest', () => {
   });
 
   test('--init: orphans are reaped, signals and the exit code pass', async () => {
-    const script = 'sh -c "sleep 0.1 & exit 0"; sleep 0.5; ps -o pid,stat,args; exit 7';
+    // The orphan is waited for: it ends, and then is no longer there, not even as a zombie.
+    const orphan = 'ps -o stat,args | grep -q "^Z\\|[s]leep 0[.]1$"';
+    const script = `sh -c "sleep 0.1 & exit 0"; while ${orphan}; do sleep 0.05; done; ps -o pid,stat,args; exit 7`;
     const { exit, stdout } = await docker('run', '--rm', '--init', 'busybox', 'sh', '-c', script);
     expect(exit).toBe(7);
     expect(stdout).toMatch(/^ +1 S +\/sbin\/docker-init -- sh -c/m);

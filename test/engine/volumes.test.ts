@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
 import { NetworkNamespace } from '../network/namespace.ts';
 import { busyboxImage, dockerArchive } from '../support/image.ts';
@@ -436,7 +436,7 @@ test('kill -9 while containers with volumes come and go leaves no volume of nobo
   for (let round = 0; round < 8; round += 1) {
     await using remote = await RemoteEngine.start(host.name, data);
     imageId ||= (await remote.call('load', archive, 'busybox:1'))[0]?.id ?? '';
-    await vi.waitFor(async () => expect(await volumesOfNobody(remote, data)).toEqual([]), { timeout: 10_000 });
+    await expect.poll(() => volumesOfNobody(remote, data)).toEqual([]);
     const work = [1, 2].map(async () => {
       for (;;) {
         count += 1;
@@ -451,7 +451,7 @@ test('kill -9 while containers with volumes come and go leaves no volume of nobo
     await Promise.all(ended);
   }
   await using remote = await RemoteEngine.start(host.name, data);
-  await vi.waitFor(async () => expect(await volumesOfNobody(remote, data)).toEqual([]), { timeout: 10_000 });
+  await expect.poll(() => volumesOfNobody(remote, data)).toEqual([]);
   expect(count).toBeGreaterThan(20);
 });
 

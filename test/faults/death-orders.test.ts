@@ -95,7 +95,7 @@ test.each(Object.entries(deaths))('%s', async (_name, act) => {
   const one = await victim();
   await act(one);
   const state = async () => (await stage.engine.call('find', one.id))?.state;
-  await expect.poll(state, { timeout: 20_000 }).toBe('exited');
+  await expect.poll(state).toBe('exited');
   const record = await stage.engine.call('find', one.id);
   expect([137, 255]).toContain(record?.exitCode);
   expect(record?.pid).toBe(0);

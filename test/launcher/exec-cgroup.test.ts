@@ -30,7 +30,7 @@ test('an exec has a cgroup below the container, which goes with it', async () =>
   expect(readFileSync(`${cgroup}/${name}/cgroup.procs`, 'utf8')).toBe(`${session.pid}\n`);
   session.stdin.end('\n');
   expect(await session.exit).toBe(0);
-  expect(directories(cgroup)).toEqual([]);
+  await until(() => directories(cgroup).length === 0);
   await shim.signal(9);
   await shim.exit;
 });

@@ -95,7 +95,8 @@ test('a container ends with the pid namespace that it was let into', async () =>
     spec: withNamespaces({ pid: `/proc/${first.pid}/ns/pid` }),
   });
   await using second = await launcher.launch(request);
-  expect((await execIn(second, 'ps | grep -c "sleep 1000"')).stdout).not.toBe('0\n');
+  const sleeping = async () => (await execIn(second, 'ps -o args | grep -c "^sleep 1000$"')).stdout;
+  await expect.poll(sleeping).toBe('2\n'); // its own, and that of the first
   await first.signal(9);
   expect((await second.exit).exitCode).toBe(137);
   await until(() => !exists(laboratory.cgroup(request.containerId)));

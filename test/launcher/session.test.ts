@@ -88,7 +88,7 @@ test('a terminal: its size, its resize, its hang-up when the client goes away', 
   await until(() => seen === '/dev/pts/0\r\n33 100\r\n');
   await session.resize({ columns: 90, rows: 20 });
   expect(await session.exit).toBe(4);
-  expect(seen).toContain('20 90');
+  await until(() => seen.includes('20 90'));
   const left = await shim.exec(command('exec sleep 1000', { terminal: true, stdin: true }));
   expect(isAlive(left.pid)).toBe(true);
   await left[Symbol.asyncDispose]();

@@ -172,7 +172,7 @@ test('with --dns, the resolver asks there, from the first question on', async ()
   const program = [process.execPath, join(import.meta.dirname, 'names-upstream.ts'), 'one', address] as const;
   const argv = ['nsenter', `--net=/run/netns/${engine.namespace}`, ...program] as const;
   const upstream = stack.use(new Daemon('upstream', argv, join(directory, 'log'), process.env));
-  await expect.poll(() => upstream.tail(1), { timeout: 10_000 }).toBe('ready');
+  await expect.poll(() => upstream.tail(1)).toBe('ready');
   const script = 'nslookup example.test 2>&1 | sed -n "s/^Address: *//p"';
   expect(await inContainer(script, '--network', 'quay', '--dns', address)).toContain('203.0.113.7\n');
   expect(await inContainer(script, '--network', 'quay')).not.toContain('203.0.113.7');

@@ -261,7 +261,7 @@ test('port 53 of the host stays free: for a program of the host, and to be publi
 test('rules that somebody flushed are made again, and it is told', async () => {
   await host.run('nft', 'flush', 'ruleset');
   const name = { name: 'web-2', waitMs: 500 };
-  await expect.poll(() => ask(a, shop.gateway, name), { timeout: 10_000 }).toEqual([good('10.91.0.3')]);
+  await expect.poll(() => ask(a, shop.gateway, name)).toEqual([good('10.91.0.3')]);
   expect(await resolver.call('warnings')).toContain(
     'The nftables table of the resolvers was gone and has been made again',
   );
@@ -278,7 +278,7 @@ test('a gateway that is not there yet is tried again', async () => {
   await bridge(yard);
   const f = await container('f', yard, '10.93.0.2');
   const name = { name: 'crane', waitMs: 500 };
-  await expect.poll(() => ask(f, yard.gateway, name), { timeout: 10_000 }).toEqual([good('10.93.0.2')]);
+  await expect.poll(() => ask(f, yard.gateway, name)).toEqual([good('10.93.0.2')]);
 });
 
 test('after kill -9 the next resolver takes its place, and its end leaves no rules', async () => {

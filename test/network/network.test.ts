@@ -175,7 +175,7 @@ test('rules that somebody flushed are restored, at the next publication and with
   await network.call('publish', endpoints);
   expect(await host.run('nft', 'list', 'ruleset')).toBe(rules);
   await host.run('nft', 'flush', 'ruleset');
-  await expect.poll(() => host.run('nft', 'list', 'ruleset'), { timeout: 10_000 }).toBe(rules);
+  await expect.poll(() => host.run('nft', 'list', 'ruleset')).toBe(rules);
   expect(await ask(outside, HOST, 8080)).toEqual([`a ${OUTSIDE}`]);
 });
 
