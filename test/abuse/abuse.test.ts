@@ -10,7 +10,7 @@ import { escapedName } from './malformed-values.ts';
 const seed = Number(process.env['BERTH_ABUSE_SEED'] ?? 1);
 const count = Number(process.env['BERTH_ABUSE_REQUESTS'] ?? 2000);
 const atOnce = 8;
-const answerMs = 60_000;
+const answerMs = 120_000;
 
 let engine: EngineUnderTest;
 let existing: Existing;

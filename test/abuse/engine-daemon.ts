@@ -22,7 +22,7 @@ export function descriptorsAreBack(pid: number, before: number): Promise<unknown
     if (descriptors <= before + 2) return true;
     throw new Error(`${descriptors} descriptors are open, ${before} were before`);
   };
-  const options = { deadlineMs: 60_000, signal: AbortSignal.timeout(60_000) };
+  const options = { deadlineMs: 120_000, signal: AbortSignal.timeout(150_000) };
   return waitUntil('the descriptors to be closed', isBack, options);
 }
 

@@ -89,7 +89,7 @@ describe('docker-compose', () => {
   });
 
   test('services find each other by name and alias, and share the volume', async () => {
-    expect(await inside('web', 'wget -q -O - http://app:8080/')).toBe('kept\n');
+    await expect.poll(() => inside('web', 'wget -q -O - http://app:8080/')).toBe('kept\n');
     expect(await inside('web', 'wget -q -O - http://harbour_app_1:8080/')).toBe('kept\n');
     expect(await inside('app', 'ping -c 1 vault | head -1')).toMatch(/^PING vault \(\d+\.\d+\.\d+\.\d+\)/);
     expect(await inside('app', 'touch /data/x 2>&1 || echo refused')).toContain('Read-only file system');
@@ -104,7 +104,7 @@ describe('docker-compose', () => {
   });
 
   test('logs are told by service', async () => {
-    expect(await composed('logs --no-color store')).toMatch(/^store_1 +\| store is open$/m);
+    await expect.poll(() => composed('logs --no-color store')).toMatch(/^store_1 +\| store is open$/m);
     const all = await composed('logs --no-color --tail 1');
     expect(all).toMatch(/^app_1 +\| app has started$/m);
     expect(all).toMatch(/^store_1 +\| store is open$/m);

@@ -183,7 +183,7 @@ test('an archive that is damaged, leads out of its layer, or is none is refused 
     for (const host of ['alpha', 'beta']) expect(text).toContain(host);
   }
   expect(await house.ok('image', 'ls')).not.toContain('bad');
-  expect(await storedFiles()).toEqual(files);
+  await expect.poll(storedFiles).toEqual(files);
 });
 
 test('a relay frame over the limit ends that relay alone', async () => {
@@ -195,7 +195,7 @@ test('a relay frame over the limit ends that relay alone', async () => {
   end.socket.send(frame);
   await expect(stream.finished).rejects.toThrow(/code 1009, a frame is over the limit of 65541 bytes/);
   house.stage.assertAlive();
-  expect((await house.admin.host('alpha')).state).toBe('ready');
+  await expect.poll(async () => (await house.admin.host('alpha')).state).toBe('ready');
 });
 
 // The last one: it ends the runner of beta.

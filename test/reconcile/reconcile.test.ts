@@ -123,7 +123,7 @@ test('a container reaches its own published port, and others do', async () => {
   await settled([web], 'running');
   const [{ id, address } = { id: '', address: '' }] = await host.call('list');
   const gateway = `${address?.split('.').slice(0, 3).join('.')}.1`;
-  const askHost = () => namespace.program('../network/ask.ts', 'tcp', '127.0.0.1', '8090', '1');
+  const askHost = () => namespace.program('../network/ask.ts', 'tcp', '127.0.0.1', '8090', '1', '5000');
   await expect.poll(() => askHost()).toBe('["web"]');
   await expect.poll(() => host.call('ask', id, gateway, '8090')).toBe('web\n');
 });
