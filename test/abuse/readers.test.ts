@@ -3,7 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
 import { waitUntil } from '../support/stage/wait-until.ts';
-import { call, descriptorsAreBack, holdingsOf } from './engine-daemon.ts';
+import { call } from '../support/call-socket.ts';
+import { descriptorsAreBack, holdingsOf } from '../support/process-holdings.ts';
 import { beginAndVanish, longRequests, stalledClient } from './stalled-client.ts';
 
 const deadlineMs = 120_000;

@@ -7,7 +7,7 @@ import { defaultCapabilities } from '../../runner/security/capabilities.ts';
 import { capabilityNumbers } from '../../runner/launcher/linux-numbers.ts';
 import { securityFacts } from '../../runner/os/security-facts.ts';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
-import { callSocket } from '../support/call-socket.ts';
+import { call } from '../support/call-socket.ts';
 
 const stack = new AsyncDisposableStack();
 let engine: EngineUnderTest;
@@ -49,6 +49,13 @@ async function running(options: string): Promise<string> {
   const { exit, stdout, stderr } = await docker('run', '-d', ...words, 'busybox', 'sleep', '1000');
   expect([exit, stderr]).toEqual([0, '']);
   return stdout.trim();
+}
+
+/** A container that is made by the API, for what the client has no option for. */
+async function created(config: object): Promise<string> {
+  const { status, body } = await call(engine.socketPath, 'POST', '/containers/create', config);
+  expect(status).toBe(201);
+  return (body as { Id: string }).Id;
 }
 
 async function refusal(options: string, ...more: readonly string[]): Promise<string> {
@@ -223,7 +230,7 @@ describe('namespaces', () => {
 
   test('a user namespace on request: root inside is nobody outside, files of the image are its own', async () => {
     const request = { Image: 'busybox', Cmd: ['sleep', '1000'], HostConfig: { UsernsMode: 'private' } };
-    const { Id: id } = (await callSocket(engine.socketPath, 'POST', '/containers/create', request)) as { Id: string };
+    const id = await created(request);
     const { exit, stderr } = await docker('start', id);
     expect([exit, stderr]).toEqual([0, '']);
     const pid = await pidOf(id);
@@ -278,7 +285,7 @@ describe('the rest', () => {
       Cmd: ['sleep', '1000'],
       HostConfig: { MaskedPaths: ['/bin/false'], ReadonlyPaths: ['/tmp'] },
     };
-    const { Id: id } = (await callSocket(engine.socketPath, 'POST', '/containers/create', request)) as { Id: string };
+    const id = await created(request);
     expect((await docker('start', id)).stderr).toBe('');
     const { stdout } = await docker(
       'exec',

@@ -1,9 +1,9 @@
-import { request } from 'node:http';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
+import { call } from '../support/call-socket.ts';
 import { EngineStage } from './engine-stage.ts';
 
 /*
@@ -33,23 +33,8 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-function api(method: string, path: string, body?: unknown): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const { socketPath } = docker;
-    const sent = request(
-      { socketPath, method, path: `/v1.51${path}`, headers: { 'Content-Type': 'application/json' } },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (data: string) => (text += data));
-        response.on('end', () => {
-          const parsed = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
-          resolve({ status: response.statusCode ?? 0, body: parsed });
-        });
-      },
-    );
-    sent.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
-  });
-}
+const api = (method: string, path: string, body?: unknown): Promise<Answer> =>
+  call(docker.socketPath, method, `/v1.51${path}`, body) as Promise<Answer>;
 
 const inspected = (name: string, format: string) => cli('inspect', '-f', format, name);
 

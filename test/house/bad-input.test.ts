@@ -2,7 +2,7 @@
  * What people and programs get wrong, end to end: the text that they see, and that nothing was half done. Kinds of it
  * that are tested in full elsewhere, and not again here:
  * - every key and form of a Compose file: control-plane/gitops/compose/parse.test.ts
- * - tokens of the API (missing, unknown, expired, revoked, too small a scope): control-plane/api/api-suite.ts
+ * - tokens of the API (missing, unknown, expired, revoked, too small a scope): test/conformance/api-suite.ts
  * - the control channel's frames (no JSON, unknown kinds, binary, over the limit, another protocol version, a bad
  *   signature): test/conformance/protocol-suite.ts, and the runner's end of it: runner/agent/agent.test.ts
  * - the relay's rules: test/conformance/relay-suite.ts, shared/relay/mux.test.ts

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node
 import { join, resolve } from 'node:path';
 import type { RuntimeSpec, SeccompProfile } from '#shared/oci/runtime-spec.ts';
 import type { Launcher, LaunchRequest, LinkSpec } from '../../runner/launcher/launcher.ts';
+import { defaultMounts } from '../../runner/security/mounts.ts';
 import { createLauncher, type LauncherOptions } from '../../runner/launcher/client.ts';
 
 export const repository = resolve(import.meta.dirname, '../..');
@@ -63,35 +64,7 @@ export function dockerSpec(cgroupsPath: string, args: readonly string[]): Runtim
     },
     root: { path: '/', readonly: false },
     hostname: 'berth-test',
-    mounts: [
-      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-      {
-        destination: '/dev',
-        type: 'tmpfs',
-        source: 'tmpfs',
-        options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
-      },
-      {
-        destination: '/dev/pts',
-        type: 'devpts',
-        source: 'devpts',
-        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
-      },
-      { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
-      {
-        destination: '/sys/fs/cgroup',
-        type: 'cgroup',
-        source: 'cgroup',
-        options: ['ro', 'nosuid', 'noexec', 'nodev'],
-      },
-      { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-      {
-        destination: '/dev/shm',
-        type: 'tmpfs',
-        source: 'shm',
-        options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=67108864'],
-      },
-    ],
+    mounts: [...defaultMounts(67_108_864)],
     annotations: {},
     linux: {
       namespaces: (['mount', 'network', 'uts', 'pid', 'ipc', 'cgroup'] as const).map((type) => ({ type })),
@@ -123,6 +96,22 @@ export function dockerSpec(cgroupsPath: string, args: readonly string[]): Runtim
       readonlyPaths: ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'],
       sysctl: {},
       rootfsPropagation: 'rprivate',
+    },
+  };
+}
+
+/** The first ids of the host that `mapped` gives a container. */
+export const mappedIds = { uid: 700_000, gid: 800_000 };
+
+/** The same with a user namespace of its own. */
+export function mapped(spec: RuntimeSpec): RuntimeSpec {
+  return {
+    ...spec,
+    linux: {
+      ...spec.linux,
+      namespaces: [...spec.linux.namespaces, { type: 'user' }],
+      uidMappings: [{ containerID: 0, hostID: mappedIds.uid, size: 65_536 }],
+      gidMappings: [{ containerID: 0, hostID: mappedIds.gid, size: 65_536 }],
     },
   };
 }

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { NamespaceType, RuntimeNamespace, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import { execIn } from './exec-in.ts';
+import { execIn, shell } from './exec-in.ts';
 import { exists, isAlive, Laboratory, link, namespaceOf, until } from './fixture.ts';
 
 let laboratory: Laboratory;
@@ -68,14 +68,7 @@ test.each([undefined, 'joined'])('the end of a first process that is no init end
   });
   await using second = await launcher.launch(request);
   await using attached = await second.attach();
-  const orphan = await second.exec({
-    args: ['sh', '-c', 'setsid sleep 1000 & echo started; exit 0'],
-    env: ['PATH=/bin'],
-    cwd: '/',
-    user: '',
-    terminal: false,
-    stdin: false,
-  });
+  const orphan = await second.exec(shell('setsid sleep 1000 & echo started; exit 0'));
   orphan.stdout.resume();
   attached.stdout.resume();
   expect(await orphan.exit).toBe(0);
