@@ -35,3 +35,8 @@ export function step(words: string, rest: Omit<Step, 'args'> = {}): Step {
 export function script(words: string, text: string, rest: Omit<Step, 'args'> = {}): Step {
   return { args: [...words.split(' '), 'sh', '-c', text], ...rest };
 }
+
+/** A script that ends once the condition of the container's shell holds. */
+export function until(condition: string): string {
+  return `until ${condition}; do sleep 0.05; done`;
+}

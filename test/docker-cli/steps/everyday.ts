@@ -1,7 +1,6 @@
-import { script, step, type Step } from '../step.ts';
+import { script, step, until, type Step } from '../step.ts';
 
 const olderText = 'Debian’s dockerd is 20.10: later versions word it as we do';
-const until = (condition: string): string => `until ${condition}; do sleep 0.05; done`;
 const ipv4Alone = { why: 'ports are published for IPv4 alone in this version', in: ['stdout'] } as const;
 
 /** One container in the background, through all that is done with one. */

@@ -1,8 +1,7 @@
-import { script, step, type Step } from '../step.ts';
+import { script, step, until, type Step } from '../step.ts';
 
 const olderText = 'Debian’s dockerd is 20.10: later versions word it as we do';
 const olderPeer = 'Debian’s dockerd is 20.10: its API is older than the option';
-const until = (condition: string): string => `until ${condition}; do sleep 0.05; done`;
 
 /** Options of `docker run` that other groups leave out: files, restarts, health, ports, signals. */
 export const optionSteps: readonly Step[] = [

@@ -1,4 +1,4 @@
-import { script, step, type Step } from '../step.ts';
+import { script, step, until, type Step } from '../step.ts';
 
 const line = 'echo ready; while read x; do echo "got $x"; done';
 const trapped =
@@ -71,7 +71,7 @@ export const terminalSteps: readonly Step[] = [
     stdout: 'ready\ngot a\nbye\n',
   }),
   step('start relay', { stdout: 'relay\n' }),
-  script('exec relay', 'until test -e /dev/shm/ready; do sleep 0.05; done'), // what it said is not for who comes later
+  script('exec relay', until('test -e /dev/shm/ready')), // what it said is not for who comes later
   step('attach relay', {
     input: 'b\n',
     signal: { after: 'got b', name: 'SIGTERM' },
@@ -79,7 +79,7 @@ export const terminalSteps: readonly Step[] = [
     stdout: 'got b\nbye\n',
   }),
   step('start relay', { stdout: 'relay\n' }),
-  script('exec relay', 'until test -e /dev/shm/ready; do sleep 0.05; done'), // what it said is not for who comes later
+  script('exec relay', until('test -e /dev/shm/ready')), // what it said is not for who comes later
   step('attach --sig-proxy=false relay', {
     input: 'c\n',
     signal: { after: 'got c', name: 'SIGKILL' },
