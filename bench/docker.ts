@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { call as callOnce } from '../test/abuse/engine-daemon.ts';
+import { call as callOnce } from '../test/support/call-socket.ts';
 import { EngineUnderTest } from '../test/docker-cli/engine.ts';
 import { processTree, pssBytes } from './pss.ts';
 import { median, printTable } from './statistics.ts';

@@ -7,8 +7,8 @@ import { createApp } from '../app.ts';
 import { temporaryDatabase } from '../dev/temporary-database.ts';
 import type { Hub, Ports } from '../ports.ts';
 import { createCluster } from '../store/cluster-store.ts';
-import { Client, type ApiTarget } from './api-client.ts';
-import { apiSuite, facts, hello } from './api-suite.ts';
+import { Client, type ApiTarget } from '../../test/conformance/api-client.ts';
+import { apiSuite, facts, hello } from '../../test/conformance/api-suite.ts';
 
 const bootstrapSecret = 'the-secret-of-this-test';
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { fromBase64Url } from '#shared/bytes.ts';
 import { assignmentDigest, diffAssignment, type Assignment } from '#shared/model/assignment.ts';
@@ -28,7 +28,6 @@ import { generateKey, type Identity } from './identity.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 
 const hostId = '0123456789abcdefghjk';
-const within = { timeout: 10_000, interval: 5 };
 
 /** The far end of the control channel, as far as a test wants to play it. */
 class FarEnd implements AsyncDisposable {
@@ -192,7 +191,7 @@ async function assignment(generation: number, content: Assignment): Promise<ToHo
 test('it proves its key, says what it holds, applies complete sets and increments, and beats', async () => {
   await using far = await new FarEnd().listen();
   await using host = await Host.start(far.url);
-  await vi.waitFor(() => expect(far.pings).toBeGreaterThan(2), within);
+  await expect.poll(() => far.pings).toBeGreaterThan(2);
   const hello = far.last('hello');
   expect(hello).toMatchObject({ hostId, version: { generation: 0 }, images: [] });
   const key = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: host.identity?.key.x ?? '' } });
@@ -201,17 +200,17 @@ test('it proves its key, says what it holds, applies complete sets and increment
 
   const first = assigned(1, 2);
   far.send(await assignment(4, first));
-  await vi.waitFor(() => expect(far.last('applied')?.version.generation).toBe(4), within);
+  await expect.poll(() => far.last('applied')?.version.generation).toBe(4);
   const second = assigned(2, 3);
   const version = { generation: 5, digest: await assignmentDigest(second) };
   far.send({ kind: 'increment', version, increment: await diffAssignment(first, second) });
-  await vi.waitFor(() => expect(far.last('applied')?.version).toEqual(version), within);
+  await expect.poll(() => far.last('applied')?.version).toEqual(version);
   far.send({
     kind: 'increment',
     version: { ...version, generation: 6 },
     increment: await diffAssignment(first, second),
   });
-  await vi.waitFor(() => expect(far.last('resync')).toMatchObject({ have: version.digest }), within);
+  await expect.poll(() => far.last('resync')).toMatchObject({ have: version.digest });
   expect(host.reconciler?.version()).toEqual(version);
 });
 
@@ -219,7 +218,7 @@ test('another protocol version is answered with both versions, logged, and tried
   await using far = await new FarEnd().listen();
   far.greet = (socket) => far.send({ kind: 'challenge', protocol: 2, nonce: far.nonce }, socket);
   await using host = await Host.start(far.url);
-  await vi.waitFor(() => expect(far.connections.length).toBe(2), within);
+  await expect.poll(() => far.connections.length).toBe(2);
   const text = 'control channel: the peer speaks protocol 2, this end speaks 1';
   expect(far.closes[0]).toEqual({ code: CLOSE.protocol, reason: text });
   expect(host.lines[0]).toContain('the control plane refused this host');
@@ -237,7 +236,7 @@ test('an unknown kind, a message out of turn and a frame over the limit end the 
   ];
   far.greet = (socket) => bad[far.connections.length - 1]?.(socket);
   await using host = await Host.start(far.url);
-  await vi.waitFor(() => expect(host.lines.length).toBe(4), within);
+  await expect.poll(() => host.lines.length).toBe(4);
   expect(host.lines[0]).toContain('a message of kind \\"dance\\" is not one of protocol 1');
   expect(host.lines[1]).toContain('a ack in state');
   expect(host.lines[2]).toContain('a frame over the limit of 8388608 bytes');
@@ -261,25 +260,25 @@ test('a host that was removed does not come back, and says what to do', async ()
 test('a connection cut in the middle of an assignment leaves the old one whole; the next connection brings the new', async () => {
   await using far = await new FarEnd().listen();
   await using host = await Host.start(far.url);
-  await vi.waitFor(() => expect(far.last('hello')).toBeDefined(), within);
+  await expect.poll(() => far.last('hello')).toBeDefined();
   far.send(await assignment(1, assigned(1)));
-  await vi.waitFor(() => expect(far.last('applied')).toBeDefined(), within);
+  await expect.poll(() => far.last('applied')).toBeDefined();
   const next = await assignment(2, assigned(...Array.from({ length: 2000 }, (_, index) => index + 1)));
   const socket = far.connections.at(-1);
   // The first half of a text frame of two fragments, then nothing.
   socket?.send(JSON.stringify(next).slice(0, 100_000), { fin: false }, () => socket.terminate());
-  await vi.waitFor(() => expect(far.connections.length).toBe(2), within);
-  await vi.waitFor(() => expect(far.received.filter(({ kind }) => kind === 'hello').length).toBe(2), within);
+  await expect.poll(() => far.connections.length).toBe(2);
+  await expect.poll(() => far.received.filter(({ kind }) => kind === 'hello').length).toBe(2);
   expect(far.last('hello')?.version.generation).toBe(1);
   far.send(next);
-  await vi.waitFor(() => expect(far.last('applied')?.version.generation).toBe(2), within);
+  await expect.poll(() => far.last('applied')?.version.generation).toBe(2);
   expect(host.reconciler?.version().generation).toBe(2);
 });
 
 test('no status is lost over cut connections and lost acknowledgements, and what was stored is not told again', async () => {
   await using far = await new FarEnd().listen();
   await using host = await Host.start(far.url);
-  await vi.waitFor(() => expect(far.pings).toBeGreaterThan(0), within);
+  await expect.poll(() => far.pings).toBeGreaterThan(0);
   for (let round = 1; round <= 30; round += 1) {
     far.acknowledges = round % 3 !== 0;
     host.observe(status(round % 5, round), status(100 + round));
@@ -289,7 +288,7 @@ test('no status is lost over cut connections and lost acknowledgements, and what
   far.acknowledges = true;
   far.connections.at(-1)?.terminate();
   const newest = () => new Map(far.stored.flatMap(({ tasks }) => tasks).map((task) => [task.taskId, task.restarts]));
-  await vi.waitFor(() => expect(newest().size).toBe(35), within);
+  await expect.poll(() => newest().size).toBe(35);
   expect([0, 1, 2, 3, 4].map((task) => newest().get(status(task).taskId))).toEqual([30, 26, 27, 28, 29]);
   expect(far.stored.map(({ seq }) => seq)).toEqual(far.stored.map((_, index) => index + 1));
 });
@@ -297,9 +296,9 @@ test('no status is lost over cut connections and lost acknowledgements, and what
 test('a control plane that falls silent is given up, and the lease is not prolonged', async () => {
   await using far = await new FarEnd().listen();
   await using host = await Host.start(far.url);
-  await vi.waitFor(() => expect(far.pings).toBeGreaterThan(0), within);
+  await expect.poll(() => far.pings).toBeGreaterThan(0);
   const [first] = far.connections;
   first?.pause(); // half open: nothing is read, nothing answered
-  await vi.waitFor(() => expect(far.connections.length).toBe(2), within);
+  await expect.poll(() => far.connections.length).toBe(2);
   expect(host.lines.join('')).toContain('heartbeats are not answered');
 });

@@ -18,7 +18,6 @@ import { RelayServer } from './relay-server.ts';
 import { engineWithout } from '../../test/support/engine-without.ts';
 
 const taskId = '0'.repeat(20);
-const within = { timeout: 10_000, interval: 5 };
 
 const container = {
   id: 'c'.repeat(64),
@@ -123,11 +122,11 @@ test('exec: stdin in, stdout and stderr out, environment over the container’s,
 test('exec: a reader that stalls stops the process at its pipe; reading on lets it finish', async () => {
   const { client, sessions, server } = relayTo({ type: 'exec', taskId });
   const stream = client.open(exec(['sh', '-c', 'head -c 5000000 /dev/zero; echo done >&2']));
-  await vi.waitFor(() => expect(sessions.length).toBe(1), within);
+  await expect.poll(() => sessions.length).toBe(1);
   const ended = vi.fn<() => void>();
   void sessions[0]?.exit.then(ended);
   const stdout = sessions[0]?.stdout as Readable;
-  await vi.waitFor(() => expect(stdout.readableLength).toBeGreaterThan(0), within);
+  await expect.poll(() => stdout.readableLength).toBeGreaterThan(0);
   expect(ended).not.toHaveBeenCalled();
   let bytes = 0;
   for await (const chunk of stream.readable) bytes += chunk.byteLength;
@@ -140,7 +139,7 @@ test.each([false, true])('exec: a client that goes away hangs the process up (it
   const { client, host, sessions, server } = relayTo({ type: 'exec', taskId });
   const stream = client.open(exec(['sleep', '1000'], { stdin: true }));
   if (ended) await stream.end();
-  await vi.waitFor(() => expect(sessions.length).toBe(1), within);
+  await expect.poll(() => sessions.length).toBe(1);
   host.lost(new BerthError('unavailable', 'relay.lost', 'the cable was pulled'));
   await server.settled();
   expect(sessions[0]?.signals).toEqual([1]);

@@ -4,7 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BerthError } from '#shared/errors.ts';
 import { randomId } from '#shared/id.ts';
 import { assignmentDigest, type Assignment } from '#shared/model/assignment.ts';
@@ -231,7 +231,7 @@ test('tasks come to run, side by side within a bound, and their statuses are tol
   stack.use(reconciler.onStatus((changed) => told.push(...changed)));
   const tasks = Array.from({ length: 30 }, (_, index) => task('web', index + 1));
   await assign(...tasks);
-  await vi.waitFor(() => expect(statesOf(tasks)).toEqual(tasks.map(() => 'running')));
+  await expect.poll(() => statesOf(tasks)).toEqual(tasks.map(() => 'running'));
   expect(runningNames()).toEqual(namesOf(tasks));
   expect(engine.mostAtOnce).toBeGreaterThan(1);
   expect(engine.mostAtOnce).toBeLessThanOrEqual(8);
@@ -244,13 +244,13 @@ test('a container that vanishes or is stopped comes back; one of nobody is left 
   await startLoop();
   const one = task('web', 1);
   await assign(one);
-  await vi.waitFor(() => expect(statesOf([one])).toEqual(['running']));
+  await expect.poll(() => statesOf([one])).toEqual(['running']);
   const { task: _task, ...foreign } = engine.list()[0]?.config ?? unused();
   const { id } = await engine.create({ ...foreign, name: 'mine' });
   engine.drop(engine.find(namesOf([one])[0] ?? '')?.id ?? '');
-  await vi.waitFor(() => expect(runningNames()).toEqual(namesOf([one])));
+  await expect.poll(() => runningNames()).toEqual(namesOf([one]));
   await assign();
-  await vi.waitFor(() => expect(engine.list().map((record) => record.id)).toEqual([id]));
+  await expect.poll(() => engine.list().map((record) => record.id)).toEqual([id]);
   expect(statesOf([one])).toEqual(['shutdown']);
 });
 
@@ -263,8 +263,8 @@ test('a new task takes a slot over from the old one, and both never run at once'
     await assign(...current);
     for (let turns = epoch; turns > 0; turns -= 1) await turn();
   }
-  await vi.waitFor(() => expect(runningNames()).toEqual(namesOf(current)));
-  await vi.waitFor(() => expect(engine.list()).toHaveLength(3));
+  await expect.poll(() => runningNames()).toEqual(namesOf(current));
+  await expect.poll(() => engine.list()).toHaveLength(3);
   expect(engine.crowded).toEqual([]);
 });
 
@@ -272,16 +272,16 @@ test('a task that ended stays ended over a restart of the runner', async () => {
   const stop = await startLoop();
   const job = task('job', 1, {}, { kind: 'no' });
   await assign(job);
-  await vi.waitFor(() => expect(statesOf([job])).toEqual(['running']));
+  await expect.poll(() => statesOf([job])).toEqual(['running']);
   engine.change(engine.list()[0]?.id ?? '', { state: 'exited', exitCode: 0 });
-  await vi.waitFor(() => expect(statesOf([job])).toEqual(['complete']));
+  await expect.poll(() => statesOf([job])).toEqual(['complete']);
   await stop();
   engine.drop(engine.list()[0]?.id ?? '');
   await startLoop();
   expect(statesOf([job])).toEqual(['complete']);
   const other = task('web', 1);
   await assign(job, other);
-  await vi.waitFor(() => expect(statesOf([job, other])).toEqual(['complete', 'running']));
+  await expect.poll(() => statesOf([job, other])).toEqual(['complete', 'running']);
   expect(runningNames()).toEqual(namesOf([other]));
 });
 
@@ -295,15 +295,15 @@ test('a failing step stops no other: it is told, and tried again or final', asyn
   const tasks = ['taken', 'flaky', 'web'].map((service) => task(service, 1));
   const [taken, flaky] = tasks;
   await assign(...tasks);
-  await vi.waitFor(() => expect(statesOf(tasks)).toEqual(['rejected', 'preparing', 'running']));
+  await expect.poll(() => statesOf(tasks)).toEqual(['rejected', 'preparing', 'running']);
   const messageOf = (of: AssignedTask | undefined) =>
     reconciler.statuses().find(({ taskId }) => taskId === of?.id)?.message;
   expect(messageOf(taken)).toBe('Bind for 0.0.0.0:80 failed. Free it');
-  await vi.waitFor(() => expect(messageOf(flaky)).toBe('nft is gone (failed 1 times, will be tried again)'));
+  await expect.poll(() => messageOf(flaky)).toBe('nft is gone (failed 1 times, will be tried again)');
   engine.failures.clear();
   now += 60_000;
   reconciler.setLease(undefined); // wakes the loop, as the timer would after a second
-  await vi.waitFor(() => expect(statesOf(tasks)).toEqual(['rejected', 'running', 'running']));
+  await expect.poll(() => statesOf(tasks)).toEqual(['rejected', 'running', 'running']);
 });
 
 test('the host itself stops a stop-after task when its lease has ended, and starts it no more', async () => {
@@ -312,9 +312,9 @@ test('the host itself stops a stop-after task when its lease has ended, and star
   const [stopped, kept] = [task('web', 1, { onDisconnect }), task('web', 2)];
   reconciler.setLease(now + 30);
   await assign(stopped, kept);
-  await vi.waitFor(() => expect(statesOf([stopped, kept])).toEqual(['running', 'running']));
+  await expect.poll(() => statesOf([stopped, kept])).toEqual(['running', 'running']);
   now += 1530; // the timer that was set for this moment goes off by itself
-  await vi.waitFor(() => expect(statesOf([stopped, kept])).toEqual(['shutdown', 'running']), { timeout: 5000 });
+  await expect.poll(() => statesOf([stopped, kept])).toEqual(['shutdown', 'running']);
   reconciler.setLease(now + 30_000);
   await turn();
   expect(runningNames()).toEqual(namesOf([kept]));
@@ -334,14 +334,14 @@ test('a status that a listener could not take is told again', async () => {
   await turn();
   expect(told).toEqual([]);
   full = false;
-  await vi.waitFor(() => expect(told).toEqual(['rejected']), { timeout: 5000 });
+  await expect.poll(() => told).toEqual(['rejected']);
 });
 
 test('run ends when told to, and leaves the containers as they are', async () => {
   const stop = await startLoop();
   const one = task('web', 1);
   await assign(one);
-  await vi.waitFor(() => expect(statesOf([one])).toEqual(['running']));
+  await expect.poll(() => statesOf([one])).toEqual(['running']);
   await stop();
   expect(runningNames()).toEqual(namesOf([one]));
 });

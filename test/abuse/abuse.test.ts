@@ -3,14 +3,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
 import { Random } from '../support/random.ts';
-import { call, descriptorsAreBack, holdingsOf, sendBytes, statusOf } from './engine-daemon.ts';
+import { sendBytes, statusOf } from '../support/send-bytes.ts';
+import { call } from '../support/call-socket.ts';
+import { descriptorsAreBack, holdingsOf } from '../support/process-holdings.ts';
 import { malformedRequest, type Existing, type MalformedRequest } from './malformed-request.ts';
 import { escapedName } from './malformed-values.ts';
 
 const seed = Number(process.env['BERTH_ABUSE_SEED'] ?? 1);
 const count = Number(process.env['BERTH_ABUSE_REQUESTS'] ?? 2000);
 const atOnce = 8;
-const answerMs = 60_000;
+const answerMs = 120_000;
 
 let engine: EngineUnderTest;
 let existing: Existing;

@@ -93,12 +93,11 @@ test('a control plane that crashes and comes back has the host again, and its as
     (host) => host.tasks === 1 && isApplied(host),
   );
   await target.crash();
-  await eventually(() => admin.host('kiel'), isReady, 30_000);
+  await eventually(() => admin.host('kiel'), isReady);
   await admin.removeStack('hello');
   const host = await eventually(
     () => admin.host('kiel'),
     (host) => host.tasks === 0 && isApplied(host),
-    30_000,
   );
   expect(host.state).toBe('ready');
 });

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { NetworkNamespace } from '../network/namespace.ts';
+import { removeCgroups } from '../support/stage/containers.ts';
 
 const run = promisify(execFile);
 const berth = join(import.meta.dirname, '..', '..', 'bin', 'berth');
@@ -25,7 +26,7 @@ afterEach(async () => {
   for (const runner of runners.splice(0)) await end(runner, 'SIGKILL');
   const instances = ['a', 'b'].flatMap((name) => instanceOf(join(directory, name)));
   await namespace[Symbol.asyncDispose]();
-  for (const instance of instances) await removeCgroup(instance);
+  for (const instance of instances) await removeCgroups(instance, AbortSignal.timeout(60_000));
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -60,11 +61,6 @@ function instanceOf(dataRoot: string): string[] {
   } catch {
     return []; // this test has not made it
   }
-}
-
-async function removeCgroup(instance: string): Promise<void> {
-  const { stdout } = await run('find', ['/sys/fs/cgroup', '-maxdepth', '2', '-name', `berth-${instance}`]);
-  for (const path of stdout.split('\n').filter((line) => line !== '')) await run('rmdir', [join(path, 'shims'), path]);
 }
 
 async function docker(name: string, ...args: string[]): Promise<string> {

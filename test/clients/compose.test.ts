@@ -85,11 +85,11 @@ describe('docker-compose', () => {
     const enter = ['nsenter', `--net=/run/netns/${engine.namespace}`] as const;
     const fetch = (): Promise<string> =>
       runOk([...enter, 'busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${port}/`]);
-    await expect.poll(fetch, { timeout: 10_000 }).toBe('ahoy from web\n');
+    await expect.poll(fetch).toBe('ahoy from web\n');
   });
 
   test('services find each other by name and alias, and share the volume', async () => {
-    expect(await inside('web', 'wget -q -O - http://app:8080/')).toBe('kept\n');
+    await expect.poll(() => inside('web', 'wget -q -O - http://app:8080/')).toBe('kept\n');
     expect(await inside('web', 'wget -q -O - http://harbour_app_1:8080/')).toBe('kept\n');
     expect(await inside('app', 'ping -c 1 vault | head -1')).toMatch(/^PING vault \(\d+\.\d+\.\d+\.\d+\)/);
     expect(await inside('app', 'touch /data/x 2>&1 || echo refused')).toContain('Read-only file system');
@@ -104,7 +104,7 @@ describe('docker-compose', () => {
   });
 
   test('logs are told by service', async () => {
-    expect(await composed('logs --no-color store')).toMatch(/^store_1 +\| store is open$/m);
+    await expect.poll(() => composed('logs --no-color store')).toMatch(/^store_1 +\| store is open$/m);
     const all = await composed('logs --no-color --tail 1');
     expect(all).toMatch(/^app_1 +\| app has started$/m);
     expect(all).toMatch(/^store_1 +\| store is open$/m);
@@ -138,7 +138,7 @@ describe('docker-compose', () => {
     expect(lines(await composed('ps -q store'))).toEqual([id]);
     expect(await docker(`inspect --format {{.State.StartedAt}} ${id}`)).not.toBe(started);
     const starts = (): Promise<number> => inside('app', 'cat /data/starts').then((text) => lines(text).length);
-    await expect.poll(starts, { timeout: 10_000 }).toBe(2);
+    await expect.poll(starts).toBe(2);
   });
 
   test('stop, start, pause and kill', async () => {
@@ -147,7 +147,7 @@ describe('docker-compose', () => {
     expect(await compose('unpause app')).toMatchObject({ exitCode: 0 });
     expect(await compose('kill -s KILL app')).toMatchObject({ exitCode: 0 });
     const status = (): Promise<string> => composed('ps app');
-    await expect.poll(status, { timeout: 10_000 }).toMatch(/Exit 137/);
+    await expect.poll(status).toMatch(/Exit 137/);
     expect(await compose('start app')).toMatchObject({ exitCode: 0 });
     expect(await composed('ps app')).toMatch(/ Up /);
     expect(await compose('stop -t 1 app')).toMatchObject({ exitCode: 0 });
@@ -165,7 +165,7 @@ describe('docker-compose', () => {
     expect(await composed('ps -q store')).toBe(store);
     expect(await composed('ps -q web')).not.toBe(web);
     const served = (): Promise<string> => inside('app', 'wget -q -O - http://web/');
-    await expect.poll(served, { timeout: 10_000 }).toBe('hello from web\n');
+    await expect.poll(served).toBe('hello from web\n');
   });
 
   test('run makes one more container for one command', async () => {

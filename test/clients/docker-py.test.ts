@@ -144,7 +144,7 @@ describe('docker-py', () => {
   });
 
   test('waits for an end and for a removal', () => {
-    expect(steps['wait_for_the_end']).toEqual({ code: 6, removed: [6] });
+    expect(steps['wait_for_the_end']).toEqual({ code: 6, removed: 6 });
   });
 
   test('removes everything', () => {

@@ -12,7 +12,7 @@ import time
 import docker
 from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
 
-DEADLINE_S = 20
+DEADLINE_S = 120
 client = docker.from_env(timeout=DEADLINE_S)
 steps = {}
 seen = {}
@@ -120,7 +120,7 @@ def run_to_the_end():
 def serve():
     web = client.containers.run(
         'busybox',
-        ['sh', '-c', 'echo served > /data/index.html; echo ready; exec httpd -f -p 80 -h /data'],
+        ['sh', '-c', 'echo served > /data/index.html; exec httpd -f -p 80 -h /data'],
         name='job-web',
         detach=True,
         network='job-net',
@@ -131,7 +131,7 @@ def serve():
         stop_signal='SIGKILL',
     )
     seen['web'] = web
-    until(lambda: b'ready' in web.logs())
+    until(lambda: web.exec_run(['wget', '-q', '-O', '-', 'http://127.0.0.1/']).exit_code == 0)
     web.reload()
     inspected = web.attrs
     return {
@@ -306,13 +306,11 @@ def lifecycle():
 def wait_for_the_end():
     short = client.containers.run('busybox', ['sh', '-c', 'sleep 0.3; exit 6'], detach=True)
     code = short.wait(timeout=DEADLINE_S, condition='not-running')['StatusCode']
-    waits = []
-    waiter = threading.Thread(target=lambda: waits.append(short.wait(timeout=DEADLINE_S, condition='removed')['StatusCode']))
-    waiter.start()
-    time.sleep(0.2)
+    # The head of the answer says that the engine waits; its body comes at the removal. `wait` returns with the body alone.
+    url = client.api._url('/containers/{0}/wait', short.id)
+    waiting = client.api._post(url, params={'condition': 'removed'}, stream=True)
     short.remove()
-    waiter.join(DEADLINE_S)
-    return {'code': code, 'removed': waits}
+    return {'code': code, 'removed': waiting.json()['StatusCode']}
 
 
 @step

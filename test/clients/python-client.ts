@@ -5,7 +5,7 @@ import { run, type CommandResult } from '../support/stage/command.ts';
 /** Where the setup script unpacks the clients that are not installed. */
 const unpacked = join(import.meta.dirname, '..', '..', 'build', 'python-clients', 'usr');
 const python = '/usr/bin/python3';
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 170_000;
 
 /** The directories of Python modules that were unpacked: dist-packages, and what belongs to a version of Python. */
 function modulePath(): string {
@@ -28,7 +28,7 @@ export function runPython(
     PYTHONPATH: modulePath(),
     // Nothing is written beside the unpacked modules.
     PYTHONDONTWRITEBYTECODE: '1',
-    COMPOSE_HTTP_TIMEOUT: '60',
+    COMPOSE_HTTP_TIMEOUT: '160',
     // docker-compose 1.29 needs a field of image inspect (ContainerConfig) that versions from 1.45 on have no more.
     COMPOSE_API_VERSION: '1.44',
   };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROTOCOL_VERSION } from '#shared/protocol/control.ts';
 import { assignmentDigest } from '#shared/model/assignment.ts';
-import type { ApiTarget } from '../../control-plane/api/api-client.ts';
+import type { ApiTarget } from './api-client.ts';
 import { startEdge } from '../../control-plane/dev/edge-server.ts';
 import { startControlPlane } from '../../control-plane/node.ts';
 import { parseControlPlaneOptions } from '../../control-plane/node/options.ts';

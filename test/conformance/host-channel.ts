@@ -4,7 +4,7 @@ import { applyIncrement, assignmentDigest, type Assignment, type AssignmentVersi
 import { PING, PONG, toHost, type ToHost } from '#shared/protocol/control.ts';
 import { parseFrame } from '#shared/protocol/parse.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 type Message<Kind extends ToHost['kind']> = ToHost & { kind: Kind };
 

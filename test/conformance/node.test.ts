@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { apiSuite } from '../../control-plane/api/api-suite.ts';
+import { apiSuite } from './api-suite.ts';
 import { startApiTarget } from './api-target.ts';
 import { protocolSuite } from './protocol-suite.ts';
 import { relaySuite } from './relay-suite.ts';

@@ -281,7 +281,7 @@ export function protocolSuite(makeTarget: () => Promise<Target>): void {
 
   test(
     'a silent host is closed when its lease ends, and its tasks are replaced elsewhere',
-    { timeout: 90_000 },
+    { timeout: 300_000 },
     async () => {
       await using silent = await newHost();
       const stack = newStack();
@@ -296,12 +296,11 @@ export function protocolSuite(makeTarget: () => Promise<Target>): void {
       await eventually(
         () => admin.host(silent.name),
         ({ state }) => state === 'away',
-        10_000,
       );
       await eventually(
         () => admin.host(silent.name),
         ({ state }) => state === 'down',
-        60_000,
+        120_000,
       );
       await other.until(otherChannel, ({ tasks }) => tasks.length === 2);
       await admin.removeStack(stack);
@@ -310,7 +309,7 @@ export function protocolSuite(makeTarget: () => Promise<Target>): void {
 
   test(
     'a control plane that was killed begins with empty memory, and all converge again',
-    { timeout: 90_000 },
+    { timeout: 300_000 },
     async () => {
       await using host = await newHost();
       await using lost = await newHost();
@@ -330,7 +329,6 @@ export function protocolSuite(makeTarget: () => Promise<Target>): void {
       await eventually(
         () => admin.host(lost.name),
         ({ state }) => state === 'away' || state === 'down',
-        20_000,
       );
       expect((await admin.host(host.name)).state).toBe('ready');
       await admin.removeStack(stack);

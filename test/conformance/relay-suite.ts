@@ -164,17 +164,19 @@ async function countBytes(stream: RelayStream): Promise<number> {
   return bytes;
 }
 
-/** A number that has not changed for a while, since that is all that "stalled" can mean from outside. */
+/**
+ * A number that has grown and then not changed for a while, since that is all that "stalled" can mean from outside.
+ */
 async function settled(read: () => number): Promise<number> {
-  let last = -1;
-  let since = Date.now();
+  let last = 0;
+  let since = performance.now();
   return eventually(
     async () => {
-      if (read() !== last) since = Date.now();
+      if (read() !== last) since = performance.now();
       last = read();
       return last;
     },
-    () => Date.now() - since > 500,
+    () => last > 0 && performance.now() - since > 500,
   );
 }
 

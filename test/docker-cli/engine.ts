@@ -15,7 +15,9 @@ import { waitUntil } from '../support/stage/wait-until.ts';
 import type { Step } from './step.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
-const START_MS = 60_000;
+const START_MS = 120_000;
+/** Longest that one command of the client may take: a deadline, not a measurement. */
+const COMMAND_MS = 150_000;
 
 export const dockerdIsInstalled = existsSync('/usr/sbin/dockerd');
 
@@ -113,7 +115,7 @@ export class EngineUnderTest implements AsyncDisposable {
     if (step.terminal === true) return onTerminal(argv, place, step.keys ?? []);
     if (step.forMs !== undefined) return forAWhile(argv, place, step.forMs);
     if (step.signal !== undefined) return signalled(argv, place, step.signal, step.input ?? '');
-    const timeout = AbortSignal.timeout(60_000);
+    const timeout = AbortSignal.timeout(COMMAND_MS);
     const result = await run(argv, { environment, directory, input: step.input ?? '', signal: timeout });
     return { exit: result.exitCode, stdout: result.stdout, stderr: result.stderr };
   }
@@ -148,11 +150,11 @@ export class EngineUnderTest implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await using _ = this.#stack;
     // Whatever a failed run left must not outlive the engine.
     const { stdout } = await this.run({ args: ['ps', '-aq'] });
     const ids = stdout.split('\n').filter((id) => id !== '');
     if (ids.length > 0) await this.run({ args: ['rm', '-f', ...ids] });
-    await this.#stack.disposeAsync();
   }
 }
 
@@ -199,23 +201,24 @@ async function onTerminal(
 async function signalled(
   argv: readonly string[],
   place: Place,
-  { after, name }: Exclude<Step['signal'], undefined>,
+  { after, afterError = '', name }: Exclude<Step['signal'], undefined>,
   input: string,
 ): Promise<Outcome> {
   const [program = '', ...args] = argv;
   const child = spawn(program, args, {
     ...place,
     stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: START_MS,
+    timeout: COMMAND_MS,
     killSignal: 'SIGKILL',
   });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const streams = [child.stdout, child.stderr];
   const whenSeen = (): void => {
-    if (!stdout().includes(after)) return;
-    child.stdout.off('data', whenSeen);
+    if (!(stdout().includes(after) && stderr().includes(afterError))) return;
+    for (const stream of streams) stream.off('data', whenSeen);
     child.kill(name);
   };
-  child.stdout.on('data', whenSeen);
+  for (const stream of streams) stream.on('data', whenSeen);
   child.stdin.write(input);
   const [code] = (await once(child, 'close')) as [number | null];
   return { exit: code ?? 128, stdout: stdout(), stderr: stderr() };

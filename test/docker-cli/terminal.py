@@ -9,7 +9,7 @@ import sys
 import termios
 import time
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 150
 
 
 def is_raw(terminal):

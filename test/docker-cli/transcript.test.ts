@@ -5,7 +5,7 @@ import type { Step } from './step.ts';
 import { textMatcher } from './text-matcher.ts';
 import { transcript } from './transcript.ts';
 
-const PLAY_MS = 900_000;
+const PLAY_MS = 2_400_000;
 
 let outcomes: readonly Outcome[] = [];
 let peers: readonly Outcome[] | undefined;

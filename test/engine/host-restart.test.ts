@@ -54,7 +54,7 @@ test('after a restart of the host, what should come back does, and what it cost 
   await restartHost();
   const state = async (name: string) => (await record(name)).state;
   for (const name of ['first', 'second', 'returning']) {
-    await expect.poll(() => state(name), { timeout: 20_000 }).toBe('running');
+    await expect.poll(() => state(name)).toBe('running');
     expect((await record(name)).pid).not.toBe(before.get(name));
   }
   for (const name of ['failing', 'once']) {

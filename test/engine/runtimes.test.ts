@@ -188,28 +188,32 @@ describe.each(installed)('%s', (runtime) => {
   test('is paused, stopped by its signal, started again, restarted by its policy', async () => {
     const script = 'trap "echo stopped; exit 5" TERM; echo up; while :; do sleep 0.1; done';
     const id = await started('--runtime', runtime, 'busybox', 'sh', '-c', script);
+    const logged = async () => (await docker('logs', id)).stdout;
+    await expect.poll(logged).toBe('up\n'); // it has set its trap
     expect((await docker('pause', id)).exit).toBe(0);
     expect(await inspect(id, '.State.Status')).toBe('paused');
     await docker('unpause', id);
-    await docker('stop', id);
+    await docker('stop', '-t', '60', id);
     expect(await inspect(id, '.State.ExitCode')).toBe(5);
     await docker('start', id);
-    await docker('stop', id);
-    expect((await docker('logs', id)).stdout).toBe('up\nstopped\nup\nstopped\n');
+    await expect.poll(logged).toBe('up\nstopped\nup\n');
+    await docker('stop', '-t', '60', id);
+    expect(await logged()).toBe('up\nstopped\nup\nstopped\n');
     await docker('rm', id);
     const again = await started('--runtime', runtime, '--restart', 'on-failure:2', 'busybox', 'false');
-    await expect.poll(() => inspect(again, '.RestartCount'), { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => inspect(again, '.RestartCount')).toBe(2);
     await docker('rm', '-f', again);
   });
 
   test('a container outlives a kill of the runner, with its log, its execs and its end', async () => {
     const script = 'trap "exit 6" TERM; i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done';
     const id = await started('--runtime', runtime, 'busybox', 'sh', '-c', script);
+    await expect.poll(async () => (await docker('logs', id)).stdout).toMatch(/^0\n/);
     const pid = await pidOf(id);
     await engine.crash();
     expect(await pidOf(id)).toBe(pid);
     expect((await docker('exec', id, 'sh', '-c', 'exit 4')).exit).toBe(4);
-    await docker('stop', id);
+    await docker('stop', '-t', '60', id);
     expect(await inspect(id, '.State.ExitCode')).toBe(6);
     const lines = (await docker('logs', id)).stdout.trimEnd().split('\n');
     expect(lines).toEqual(lines.map((_, at) => String(at)));
@@ -227,7 +231,7 @@ describe.each(installed)('%s', (runtime) => {
     await docker('start', name);
     expect(await docker('exec', name, 'echo', 'runs')).toMatchObject({ exit: 0, stdout: 'runs\n' });
     await docker('rm', '-f', name);
-    await expect.poll(() => processesOf(id), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => processesOf(id)).toEqual([]);
   });
 
   test('when the shim is killed the container goes with it, and can be started again', async () => {
@@ -236,8 +240,8 @@ describe.each(installed)('%s', (runtime) => {
     const shim = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${first}/status`, 'utf8'))?.[1]);
     expect(readlinkSync(`/proc/${shim}/ns/mnt`)).not.toBe(readlinkSync('/proc/self/ns/mnt'));
     process.kill(shim, 'SIGKILL');
-    await expect.poll(() => inspect(id, '.State.Running'), { timeout: 10_000 }).toBe(false);
-    await expect.poll(() => existsSync(`/proc/${first}`), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => inspect(id, '.State.Running')).toBe(false);
+    await expect.poll(() => existsSync(`/proc/${first}`)).toBe(false);
     await docker('start', id);
     expect(await docker('exec', id, 'echo', 'again')).toMatchObject({ stdout: 'again\n' });
     await docker('rm', '-f', id);
@@ -251,8 +255,9 @@ describe.each(installed)('%s', (runtime) => {
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(`${id}/state/bundle`);
     expect(processesOf(id).length).toBeGreaterThan(0);
     await docker('rm', '-f', id);
-    await expect.poll(() => processesOf(id), { timeout: 10_000 }).toEqual([]);
-    expect([cgroup, directory, `/run/${runtime}/${id}`].filter((path) => existsSync(path))).toEqual([]);
+    await expect.poll(() => processesOf(id)).toEqual([]);
+    const places = [cgroup, directory, `/run/${runtime}/${id}`];
+    await expect.poll(() => places.filter((path) => existsSync(path))).toEqual([]);
   });
 
   test('a part of a volume is mounted, and no link leads out of it', async () => {

@@ -12,7 +12,7 @@ const seed = Number(process.env['BERTH_FAULT_SEED'] ?? 1);
 const rounds = Number(process.env['BERTH_FAULT_ROUNDS'] ?? 50);
 
 /** Longest until the cluster agrees again: a restart's backoff and a control plane's start are in it. */
-const CONVERGENCE_MS = 45_000;
+const CONVERGENCE_MS = 120_000;
 const LONGEST_PAUSE_MS = 400;
 const STACKS = ['red', 'green', 'blue'] as const;
 const VICTIMS = ['control-plane', 'runner', 'spawner', 'shim', 'container'] as const;
@@ -109,7 +109,7 @@ async function round(random: Random): Promise<{ readonly story: string; readonly
   return { story: `${told[0]} | killed ${told[1]}`, found: await settled() };
 }
 
-test(`kill -9 at ${rounds} random moments (BERTH_FAULT_SEED=${seed})`, { timeout: 1_200_000 }, async () => {
+test(`kill -9 at ${rounds} random moments (BERTH_FAULT_SEED=${seed})`, { timeout: 2_400_000 }, async () => {
   const random = new Random(seed);
   const log: string[] = [];
   for (let count = 1; count <= rounds; count += 1) {
@@ -141,18 +141,19 @@ async function descriptors(name: string): Promise<number> {
   return (await readdir(join('/proc', String(house.daemon(name).pid), 'fd'))).length;
 }
 
-test('applying and removing over and over leaves no descriptor open', async () => {
+test('applying and removing over and over leaves no descriptor open', { timeout: 900_000 }, async () => {
   const names = ['control-plane', 'alpha', 'beta'];
-  const cycle = async (): Promise<readonly number[]> => {
+  const cycle = async (): Promise<void> => {
     await house.admin.apply('cycle', `services:\n  web:\n${service({ replicas: 4 })}\n`);
     expect(await settled()).toEqual([]);
     await house.admin.removeStack('cycle');
     expect(await settled()).toEqual([]);
-    return Promise.all(names.map(descriptors));
   };
-  const first = await cycle();
-  let last = first;
-  for (let count = 0; count < 5; count += 1) last = await cycle();
+  await cycle();
+  const first = await Promise.all(names.map(descriptors));
+  for (let count = 0; count < 5; count += 1) await cycle();
   // The client's and the host's connections come and go, a few at a time.
-  for (const [index, count] of first.entries()) expect(last[index]).toBeLessThanOrEqual(count + 3);
+  for (const [index, name] of names.entries()) {
+    await expect.poll(() => descriptors(name)).toBeLessThanOrEqual((first[index] ?? 0) + 3);
+  }
 });

@@ -2,7 +2,7 @@
  * What people and programs get wrong, end to end: the text that they see, and that nothing was half done. Kinds of it
  * that are tested in full elsewhere, and not again here:
  * - every key and form of a Compose file: control-plane/gitops/compose/parse.test.ts
- * - tokens of the API (missing, unknown, expired, revoked, too small a scope): control-plane/api/api-suite.ts
+ * - tokens of the API (missing, unknown, expired, revoked, too small a scope): test/conformance/api-suite.ts
  * - the control channel's frames (no JSON, unknown kinds, binary, over the limit, another protocol version, a bad
  *   signature): test/conformance/protocol-suite.ts, and the runner's end of it: runner/agent/agent.test.ts
  * - the relay's rules: test/conformance/relay-suite.ts, shared/relay/mux.test.ts
@@ -183,7 +183,7 @@ test('an archive that is damaged, leads out of its layer, or is none is refused 
     for (const host of ['alpha', 'beta']) expect(text).toContain(host);
   }
   expect(await house.ok('image', 'ls')).not.toContain('bad');
-  expect(await storedFiles()).toEqual(files);
+  await expect.poll(storedFiles).toEqual(files);
 });
 
 test('a relay frame over the limit ends that relay alone', async () => {
@@ -195,7 +195,7 @@ test('a relay frame over the limit ends that relay alone', async () => {
   end.socket.send(frame);
   await expect(stream.finished).rejects.toThrow(/code 1009, a frame is over the limit of 65541 bytes/);
   house.stage.assertAlive();
-  expect((await house.admin.host('alpha')).state).toBe('ready');
+  await expect.poll(async () => (await house.admin.host('alpha')).state).toBe('ready');
 });
 
 // The last one: it ends the runner of beta.

@@ -56,19 +56,21 @@ test('a host that is emptied and stopped keeps its data root and three empty thi
     await house.ok('host', 'rm', host.name);
     await house.daemon(host.name)[Symbol.asyncDispose]();
     const table = `table ip berth-${instance}`;
-    expect(await traces(host, instance)).toEqual({
-      links: ['lo', 'eth0', `br-${instance}`],
-      tables: [table],
-      processes: [],
-      mounts: [],
-      cgroups: ['.', 'shims'],
-    });
+    await expect
+      .poll(() => traces(host, instance))
+      .toEqual({
+        links: ['lo', 'eth0', `br-${instance}`],
+        tables: [table],
+        processes: [],
+        mounts: [],
+        cgroups: ['.', 'shims'],
+      });
     await expect(access(host.socketPath)).rejects.toThrow('ENOENT');
     expect(await readdir(join(host.dataRoot, 'containers'))).toEqual([]);
     expect(await readdir(join(host.dataRoot, 'images', 'tmp'))).toEqual([]);
     // As docs/operations.md says under "Uninstall".
     expect(await leave(house, host, '--purge')).toContain(`removed the data root ${host.dataRoot}\n`);
-    expect(await traces(host, instance)).toMatchObject({ links: ['lo', 'eth0'], tables: [], cgroups: [] });
+    await expect.poll(() => traces(host, instance)).toMatchObject({ links: ['lo', 'eth0'], tables: [], cgroups: [] });
     await expect(access(host.dataRoot)).rejects.toThrow('ENOENT');
     expect(await leave(house, host, '--purge')).toBe(`nothing is left: there is no data root ${host.dataRoot}\n`);
   }
@@ -96,11 +98,11 @@ test('a host with containers leaves without its control plane, and not while its
       `the data root ${host.dataRoot} stays, with its images; to remove it too: --purge\n`,
   );
   const none = { links: ['lo', 'eth0'], tables: [], processes: [], mounts: [], cgroups: [] };
-  expect(await traces(host, instance)).toEqual(none);
+  await expect.poll(() => traces(host, instance)).toEqual(none);
   expect(await readdir(join(host.dataRoot, 'containers'))).toEqual([]);
   expect(await readdir(host.dataRoot)).not.toContain('identity.json');
   expect(await leave(house, host)).not.toContain('container');
-  expect(await traces(host, instance)).toEqual(none);
+  await expect.poll(() => traces(host, instance)).toEqual(none);
   const gone = await house.stage.berthOn(host, 'runner', '--data-root', host.dataRoot);
   expect(gone.stderr).toContain(`The data root ${host.dataRoot} belongs to no cluster`);
 });
@@ -116,7 +118,7 @@ test('a leave that is killed at any moment is finished by the next', async () =>
   for (const delayMs of [0, 30, 60, 120, 240]) await leaveKilled(host, delayMs);
   expect(await leave(house, host)).toContain(`the data root ${host.dataRoot} stays`);
   const none = { links: ['lo', 'eth0'], tables: [], processes: [], mounts: [], cgroups: [] };
-  expect(await traces(host, instance)).toEqual(none);
+  await expect.poll(() => traces(host, instance)).toEqual(none);
   expect(await readdir(join(host.dataRoot, 'containers'))).toEqual([]);
 });
 

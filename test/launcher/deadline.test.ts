@@ -23,12 +23,13 @@ test('a process that gets no further is killed in time, told, and leaves nothing
   expect(exists(laboratory.cgroup(request.containerId))).toBe(false);
   expect(readdirSync(request.stateDirectory)).toEqual([]);
   writeFileSync(laboratory.cgroup('cgroup.freeze'), '0');
-  await using shim = await laboratory.launcher.launch(request);
+  await using shim = await inTime(request);
   expect((await shim.exit).exitCode).toBe(0);
 });
 
 test('a launch that cannot even be killed is told; its container starts again once it has let go', async () => {
-  await laboratory.run('true');
+  await using first = await inTime(await laboratory.request('true'));
+  await first.exit;
   // The shim waits for a writer before it has made anything that could be killed.
   const [program = ''] = readdirSync(join(laboratory.directory, 'cache')).map((name) =>
     join(laboratory.directory, 'cache', name),
@@ -45,18 +46,18 @@ test('a launch that cannot even be killed is told; its container starts again on
   closeSync(openSync(program, 'w'));
   rmSync(program);
   writeFileSync(program, bytes);
-  const shim = await again(request);
+  const shim = await inTime(request);
   expect((await shim.exit).exitCode).toBe(0);
   await shim[Symbol.asyncDispose]();
   expect(exists(laboratory.cgroup(request.containerId))).toBe(false);
 });
 
-/** Launches as soon as the earlier launch no longer hangs. */
-async function again(request: LaunchRequest): Promise<Shim> {
+/** Launches once the earlier launch no longer hangs, and again when a busy machine was slower than the time-out. */
+async function inTime(request: LaunchRequest): Promise<Shim> {
   let shim: Shim | undefined;
   await until(async () => {
     shim = await laboratory.launcher.launch(request).catch((error: unknown) => {
-      if ((error as { code?: string }).code === 'launch.hangs') return undefined;
+      if (['launch.hangs', 'launch.timeout'].includes((error as { code?: string }).code ?? '')) return undefined;
       throw error;
     });
     return shim !== undefined;

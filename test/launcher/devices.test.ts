@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RuntimeDevice, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import { capabilityNumbers } from '../../runner/security/capability-numbers.ts';
-import { exists, Laboratory } from './fixture.ts';
+import { exists, Laboratory, mapped } from './fixture.ts';
 
 let laboratory: Laboratory;
 beforeAll(async () => {
@@ -93,15 +93,6 @@ test('device rules are in force: the last that matches decides', async () => {
 });
 
 test("in a user namespace a node is the host's, verified to be the one that is meant", async () => {
-  const mapped = (spec: RuntimeSpec): RuntimeSpec => ({
-    ...spec,
-    linux: {
-      ...spec.linux,
-      namespaces: [...spec.linux.namespaces, { type: 'user' }],
-      uidMappings: [{ containerID: 0, hostID: 700_000, size: 65_536 }],
-      gidMappings: [{ containerID: 0, hostID: 700_000, size: 65_536 }],
-    },
-  });
   const own = join(laboratory.directory, 'own-zero');
   execFileSync('mknod', ['-m', '666', own, 'c', '1', '5']);
   const run = (device: RuntimeDevice) =>

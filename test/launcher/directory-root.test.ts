@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RuntimeSpec } from '#shared/oci/runtime-spec.ts';
 import type { LaunchRequest } from '../../runner/launcher/launcher.ts';
-import { Laboratory, readLog, type LaunchChange } from './fixture.ts';
+import { Laboratory, mapped, readLog, type LaunchChange } from './fixture.ts';
 
 let laboratory: Laboratory;
 beforeAll(async () => {
@@ -53,15 +53,6 @@ test('it can be read-only, which the directory itself is not', async () => {
 });
 
 test('in a user namespace its files keep their owners on disk', async () => {
-  const mapped = (spec: RuntimeSpec): RuntimeSpec => ({
-    ...spec,
-    linux: {
-      ...spec.linux,
-      namespaces: [...spec.linux.namespaces, { type: 'user' }],
-      uidMappings: [{ containerID: 0, hostID: 700_000, size: 65_536 }],
-      gidMappings: [{ containerID: 0, hostID: 800_000, size: 65_536 }],
-    },
-  });
   const { stdout, tree } = await run(
     'id -u; stat -c %u:%g /etc/passwd; touch /mine; chown 33:44 /mine; stat -c %u:%g /mine; cat /proc/self/mountinfo',
     { spec: mapped },
@@ -77,22 +68,8 @@ test('a link, a file or nothing in its place is refused', async () => {
     (path: string) => writeFileSync(path, ''),
     () => undefined,
   ]) {
-    for (const namespaces of [[], [{ type: 'user' as const }]]) {
-      const made = await laboratory.request('true', {
-        spec: (spec) => ({
-          ...spec,
-          linux: {
-            ...spec.linux,
-            namespaces: [...spec.linux.namespaces, ...namespaces],
-            ...(namespaces.length === 0
-              ? {}
-              : {
-                  uidMappings: [{ containerID: 0, hostID: 700_000, size: 65_536 }],
-                  gidMappings: [{ containerID: 0, hostID: 800_000, size: 65_536 }],
-                }),
-          },
-        }),
-      });
+    for (const spec of [(one: RuntimeSpec) => one, mapped]) {
+      const made = await laboratory.request('true', { spec });
       const around = join(made.stateDirectory, '..', 'other');
       mkdirSync(around);
       const path = join(around, 'root');

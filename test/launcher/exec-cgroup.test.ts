@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ExecRequest } from '../../runner/launcher/launcher.ts';
-import { execIn } from './exec-in.ts';
+import { execIn, shell } from './exec-in.ts';
 import { isAlive, Laboratory, until } from './fixture.ts';
 
 let laboratory: Laboratory;
@@ -10,14 +9,6 @@ beforeAll(async () => {
 });
 afterAll(() => laboratory[Symbol.asyncDispose]());
 
-const shell = (script: string): ExecRequest => ({
-  args: ['sh', '-c', script],
-  env: ['PATH=/bin'],
-  cwd: '/',
-  user: '',
-  terminal: false,
-  stdin: false,
-});
 const directories = (path: string): string[] =>
   readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
 
@@ -25,12 +16,12 @@ test('an exec has a cgroup below the container, which goes with it', async () =>
   const request = await laboratory.request('exec sleep 1000');
   const cgroup = laboratory.cgroup(request.containerId);
   await using shim = await laboratory.launcher.launch(request);
-  const session = await shim.exec({ ...shell('read line'), stdin: true });
+  const session = await shim.exec(shell('read line', { stdin: true }));
   const [name = ''] = directories(cgroup);
   expect(readFileSync(`${cgroup}/${name}/cgroup.procs`, 'utf8')).toBe(`${session.pid}\n`);
   session.stdin.end('\n');
   expect(await session.exit).toBe(0);
-  expect(directories(cgroup)).toEqual([]);
+  await until(() => directories(cgroup).length === 0);
   await shim.signal(9);
   await shim.exit;
 });

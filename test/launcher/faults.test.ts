@@ -109,8 +109,8 @@ test('runner, spawner and shim killed at random moments of fifty launches: after
       const spawner = parentOf(parentOf(victim.pid));
       const launch = laboratory.launcher.launch(request).catch((error: unknown) => error);
       // Somewhere within the four or so milliseconds that a launch takes.
-      const until = performance.now() + (round % 10) * 0.8;
-      while (performance.now() < until) await new Promise((next) => setImmediate(next));
+      const moment = performance.now() + (round % 10) * 0.8;
+      while (performance.now() < moment) await new Promise((next) => setImmediate(next));
       process.kill(spawner, 'SIGKILL');
       await launch;
       const shim = await laboratory.launcher.connect(request.stateDirectory);
@@ -119,7 +119,7 @@ test('runner, spawner and shim killed at random moments of fifty launches: after
         await shim.exit.catch(() => {}); // rejected once what is left has been removed
       }
       expect(exists(laboratory.cgroup(request.containerId))).toBe(false);
-      expect(exists(`/sys/class/net/${end.hostName}r${round}`)).toBe(false);
+      await until(() => !exists(`/sys/class/net/${end.hostName}r${round}`));
       expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(request.containerId);
       await victim.signal(9);
       await victim.exit;
@@ -143,8 +143,12 @@ test('a shim without a free place for a connection is not taken for dead', async
   await expect(laboratory.launcher.connect(request.stateDirectory)).rejects.toMatchObject({ code: 'shim.busy' });
   expect(isAlive(shim.pid)).toBe(true);
   await sessions.disposeAsync();
-  await using again = await laboratory.launcher.connect(request.stateDirectory);
-  expect(again?.pid).toBe(shim.pid);
+  // The places are free once the shim has seen that the connections are closed.
+  const pidOfAgain = async () => {
+    await using again = await laboratory.launcher.connect(request.stateDirectory);
+    return again?.pid;
+  };
+  await expect.poll(pidOfAgain).toBe(shim.pid);
 });
 
 test('what was launched before the host was started again, in a hierarchy mounted elsewhere, is gone', async () => {
@@ -187,6 +191,5 @@ test('two hundred launches leave the spawner with no descriptor and no child mor
   }
   // What is on its way out (a connection's close, a child not reaped yet) may take its time; nothing may stay.
   await until(() => children() <= before.children && shimDescriptors() <= before.ofShim);
-  await until(() => descriptors() <= before.descriptors);
-  expect(descriptors()).toBeLessThanOrEqual(before.descriptors);
+  await expect.poll(descriptors).toBeLessThanOrEqual(before.descriptors);
 });

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node
 import { join, resolve } from 'node:path';
 import type { RuntimeSpec, SeccompProfile } from '#shared/oci/runtime-spec.ts';
 import type { Launcher, LaunchRequest, LinkSpec } from '../../runner/launcher/launcher.ts';
+import { defaultMounts } from '../../runner/security/mounts.ts';
 import { createLauncher, type LauncherOptions } from '../../runner/launcher/client.ts';
 
 export const repository = resolve(import.meta.dirname, '../..');
@@ -63,35 +64,7 @@ export function dockerSpec(cgroupsPath: string, args: readonly string[]): Runtim
     },
     root: { path: '/', readonly: false },
     hostname: 'berth-test',
-    mounts: [
-      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-      {
-        destination: '/dev',
-        type: 'tmpfs',
-        source: 'tmpfs',
-        options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
-      },
-      {
-        destination: '/dev/pts',
-        type: 'devpts',
-        source: 'devpts',
-        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
-      },
-      { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
-      {
-        destination: '/sys/fs/cgroup',
-        type: 'cgroup',
-        source: 'cgroup',
-        options: ['ro', 'nosuid', 'noexec', 'nodev'],
-      },
-      { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-      {
-        destination: '/dev/shm',
-        type: 'tmpfs',
-        source: 'shm',
-        options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=67108864'],
-      },
-    ],
+    mounts: [...defaultMounts(67_108_864)],
     annotations: {},
     linux: {
       namespaces: (['mount', 'network', 'uts', 'pid', 'ipc', 'cgroup'] as const).map((type) => ({ type })),
@@ -123,6 +96,22 @@ export function dockerSpec(cgroupsPath: string, args: readonly string[]): Runtim
       readonlyPaths: ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'],
       sysctl: {},
       rootfsPropagation: 'rprivate',
+    },
+  };
+}
+
+/** The first ids of the host that `mapped` gives a container. */
+export const mappedIds = { uid: 700_000, gid: 800_000 };
+
+/** The same with a user namespace of its own. */
+export function mapped(spec: RuntimeSpec): RuntimeSpec {
+  return {
+    ...spec,
+    linux: {
+      ...spec.linux,
+      namespaces: [...spec.linux.namespaces, { type: 'user' }],
+      uidMappings: [{ containerID: 0, hostID: mappedIds.uid, size: 65_536 }],
+      gidMappings: [{ containerID: 0, hostID: mappedIds.gid, size: 65_536 }],
     },
   };
 }
@@ -264,11 +253,11 @@ function tryRemoveTree(directory: string): boolean {
   }
 }
 
-/** Waits until `condition` holds, at most 10 seconds. */
+/** Waits until `condition` holds, at most a minute. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`condition did not hold in time: ${condition.toString()}`);
+    if (performance.now() > deadline) throw new Error(`condition did not hold in time: ${condition.toString()}`);
     await new Promise((wake) => setTimeout(wake, 5));
   }
 }
@@ -299,16 +288,30 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/**
+ * A link on this laboratory's own bridge. Test files run side by side in one network namespace, and two bridges with one
+ * subnet would take each other's answers: so the subnet, 10.224-255.N.0/24, is of the instance, as the names are.
+ */
 export function link(instance: string, last: number): LinkSpec {
+  const [first = 0, second = 0] = Buffer.from(instance.slice('berth-t'.length), 'hex');
+  const bytes = [10, 224 + (first % 32), second];
+  const prefix = bytes.join('.');
+  const macAddress = [0x02, 0x42, ...bytes, last].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
   return {
     bridge: `${instance.slice(6)}b`,
     hostName: `${instance.slice(6)}v${last}`,
     containerName: 'eth0',
-    address: `10.211.7.${last}`,
+    address: `${prefix}.${last}`,
     prefixLength: 24,
-    gateway: '10.211.7.1',
-    macAddress: `02:42:0a:d3:07:${last.toString(16).padStart(2, '0')}`,
+    gateway: `${prefix}.1`,
+    macAddress,
   };
+}
+
+/** What `ip route` of busybox prints in a container that has this link alone. */
+export function routesOf({ address, gateway }: LinkSpec): string {
+  const subnet = gateway.replace(/\d+$/, '0/24');
+  return `default via ${gateway} dev eth0 \n${subnet} dev eth0 scope link  src ${address} \n`;
 }
 
 /** The bridge that `link` attaches to, for the time of a test. */

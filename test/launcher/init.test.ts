@@ -56,7 +56,7 @@ test('orphans that end are collected, and what still runs ends with the program'
   await until(() => readLog(request.stateDirectory).stdout === 'up\n');
   const processes = async () => (await execIn(shim, 'ps -o pid,ppid,stat,args')).stdout;
   await until(async () => !/\d\s+\S+\s+sleep 0\.01$|\sZ\s/m.test(await processes()));
-  expect(await processes()).toMatch(/\s1\s+S\s+sleep 1000/);
+  await expect.poll(processes).toMatch(/\s1\s+S\s+sleep 1000/);
   session.stdin.end('\n');
   expect((await shim.exit).exitCode).toBe(0);
 });

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { NamespaceType, RuntimeNamespace, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import { execIn } from './exec-in.ts';
+import { execIn, shell } from './exec-in.ts';
 import { exists, isAlive, Laboratory, link, namespaceOf, until } from './fixture.ts';
 
 let laboratory: Laboratory;
@@ -68,14 +68,7 @@ test.each([undefined, 'joined'])('the end of a first process that is no init end
   });
   await using second = await launcher.launch(request);
   await using attached = await second.attach();
-  const orphan = await second.exec({
-    args: ['sh', '-c', 'setsid sleep 1000 & echo started; exit 0'],
-    env: ['PATH=/bin'],
-    cwd: '/',
-    user: '',
-    terminal: false,
-    stdin: false,
-  });
+  const orphan = await second.exec(shell('setsid sleep 1000 & echo started; exit 0'));
   orphan.stdout.resume();
   attached.stdout.resume();
   expect(await orphan.exit).toBe(0);
@@ -95,7 +88,8 @@ test('a container ends with the pid namespace that it was let into', async () =>
     spec: withNamespaces({ pid: `/proc/${first.pid}/ns/pid` }),
   });
   await using second = await launcher.launch(request);
-  expect((await execIn(second, 'ps | grep -c "sleep 1000"')).stdout).not.toBe('0\n');
+  const sleeping = async () => (await execIn(second, 'ps -o args | grep -c "^sleep 1000$"')).stdout;
+  await expect.poll(sleeping).toBe('2\n'); // its own, and that of the first
   await first.signal(9);
   expect((await second.exit).exitCode).toBe(137);
   await until(() => !exists(laboratory.cgroup(request.containerId)));

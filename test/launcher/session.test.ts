@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, expect, test, afterEach } from 'vitest';
 import type { ExecRequest, LaunchRequest, Shim } from '../../runner/launcher/launcher.ts';
+import { shell } from './exec-in.ts';
 import { isAlive, Laboratory, readLog, until } from './fixture.ts';
 
 let laboratory: Laboratory;
@@ -22,15 +23,8 @@ afterEach(async () => {
   await shim[Symbol.asyncDispose]();
 });
 
-const command = (script: string, change: Partial<ExecRequest> = {}): ExecRequest => ({
-  args: ['sh', '-c', script],
-  env: ['PATH=/bin', 'A=b'],
-  cwd: '/',
-  user: '',
-  terminal: false,
-  stdin: false,
-  ...change,
-});
+const command = (script: string, change: Partial<ExecRequest> = {}): ExecRequest =>
+  shell(script, { env: ['PATH=/bin', 'A=b'], ...change });
 
 async function digest(stream: Readable): Promise<string> {
   const hash = createHash('sha256');
@@ -88,7 +82,7 @@ test('a terminal: its size, its resize, its hang-up when the client goes away', 
   await until(() => seen === '/dev/pts/0\r\n33 100\r\n');
   await session.resize({ columns: 90, rows: 20 });
   expect(await session.exit).toBe(4);
-  expect(seen).toContain('20 90');
+  await until(() => seen.includes('20 90'));
   const left = await shim.exec(command('exec sleep 1000', { terminal: true, stdin: true }));
   expect(isAlive(left.pid)).toBe(true);
   await left[Symbol.asyncDispose]();

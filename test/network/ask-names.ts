@@ -23,7 +23,7 @@ export type Reply =
   | 'none';
 
 const [, , server = '', second = '', third = '', fourth = ''] = process.argv;
-const defaultWaitMs = 2000;
+const defaultWaitMs = 30_000;
 
 function bytesOf({ name, type = 'A', datagramBytes }: Question, id: number): Buffer {
   const options = { type: 'OPT', name: '.', extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false } as const;

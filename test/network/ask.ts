@@ -1,15 +1,18 @@
-/** `ask.ts tcp|udp ADDRESS PORT TIMES`: prints as a JSON array what the server answered each time, or its error's code. */
+/**
+ * `ask.ts tcp|udp ADDRESS PORT TIMES DEADLINE_MS`: prints as a JSON array what the server answered each time, its error's
+ * code, or TIMEOUT.
+ */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 
-const [protocol, address = '', portText, times] = process.argv.slice(2);
+const [protocol, address = '', portText, times, deadlineText] = process.argv.slice(2);
 const port = Number(portText);
-const DEADLINE_MS = 1500;
+const deadlineMs = Number(deadlineText);
 
 function askTcp(): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
-    const socket = connect({ host: address, port, timeout: DEADLINE_MS });
+    const socket = connect({ host: address, port, timeout: deadlineMs });
     socket.setEncoding('utf8');
     socket.on('data', (data: string) => (text += data));
     socket.on('timeout', () => (resolve('TIMEOUT'), socket.destroy()));
@@ -21,7 +24,7 @@ function askTcp(): Promise<string> {
 function askUdp(): Promise<string> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
-    const timer = setTimeout(() => (resolve('TIMEOUT'), socket.close()), DEADLINE_MS);
+    const timer = setTimeout(() => (resolve('TIMEOUT'), socket.close()), deadlineMs);
     socket.on('message', (message) => {
       clearTimeout(timer);
       resolve(message.toString().trim());

@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
+import { call } from '../support/call-socket.ts';
 import { Daemon } from '../support/stage/daemon.ts';
 import { ip } from './namespace.ts';
 
@@ -28,20 +27,10 @@ function inContainer(script: string, ...options: readonly string[]): Promise<str
 }
 
 /** What a creation is answered with this HostConfig: clients check some fields before the engine can. */
-async function create(hostConfig: object): Promise<{ status: number | undefined; message: string }> {
-  const body = JSON.stringify({ Image: 'busybox', Cmd: ['true'], HostConfig: hostConfig });
-  return new Promise((resolve, reject) => {
-    const headers = { 'Content-Type': 'application/json' };
-    const options = { socketPath: engine.socketPath, path: '/v1.47/containers/create', method: 'POST', headers };
-    const sent = request(options, (answer) => {
-      json(answer).then((value) => {
-        const { message = '' } = value as { message?: string };
-        resolve({ status: answer.statusCode, message });
-      }, reject);
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
+async function create(hostConfig: object): Promise<{ status: number; message: string }> {
+  const config = { Image: 'busybox', Cmd: ['true'], HostConfig: hostConfig };
+  const { status, body } = await call(engine.socketPath, 'POST', '/v1.47/containers/create', config);
+  return { status, message: (body as { message?: string }).message ?? '' };
 }
 
 test('a domain name is in the kernel, in the hosts file and in inspect', async () => {
@@ -172,7 +161,7 @@ test('with --dns, the resolver asks there, from the first question on', async ()
   const program = [process.execPath, join(import.meta.dirname, 'names-upstream.ts'), 'one', address] as const;
   const argv = ['nsenter', `--net=/run/netns/${engine.namespace}`, ...program] as const;
   const upstream = stack.use(new Daemon('upstream', argv, join(directory, 'log'), process.env));
-  await expect.poll(() => upstream.tail(1), { timeout: 10_000 }).toBe('ready');
+  await expect.poll(() => upstream.tail(1)).toBe('ready');
   const script = 'nslookup example.test 2>&1 | sed -n "s/^Address: *//p"';
   expect(await inContainer(script, '--network', 'quay', '--dns', address)).toContain('203.0.113.7\n');
   expect(await inContainer(script, '--network', 'quay')).not.toContain('203.0.113.7');

@@ -216,14 +216,11 @@ test('a container with resolvers of its own has its questions asked there', asyn
 });
 
 test('the next resolver is asked when one fails or is silent; when all are, that is said', async () => {
-  const replies = await ask(
-    a,
-    shop.gateway,
-    { name: 'sick.test' },
-    { name: 'silent.test', waitMs: 4000 },
-    { name: 'dead.test', waitMs: 8000 },
-  );
-  expect(replies).toEqual([good(), good('203.0.113.9'), failed(2)]);
+  // A resolver that a busy machine keeps waiting may pass for a silent one.
+  await expect
+    .poll(() => ask(a, shop.gateway, { name: 'sick.test' }, { name: 'silent.test' }))
+    .toEqual([good(), good('203.0.113.9')]);
+  expect(await ask(a, shop.gateway, { name: 'dead.test' })).toEqual([failed(2)]);
 });
 
 test('an internal network has its names and nothing of the world', async () => {
@@ -260,11 +257,11 @@ test('port 53 of the host stays free: for a program of the host, and to be publi
 
 test('rules that somebody flushed are made again, and it is told', async () => {
   await host.run('nft', 'flush', 'ruleset');
-  const name = { name: 'web-2', waitMs: 500 };
-  await expect.poll(() => ask(a, shop.gateway, name), { timeout: 10_000 }).toEqual([good('10.91.0.3')]);
-  expect(await resolver.call('warnings')).toContain(
-    'The nftables table of the resolvers was gone and has been made again',
-  );
+  const name = { name: 'web-2', waitMs: 2000 };
+  await expect.poll(() => ask(a, shop.gateway, name)).toEqual([good('10.91.0.3')]);
+  await expect
+    .poll(() => resolver.call('warnings'))
+    .toContain('The nftables table of the resolvers was gone and has been made again');
 });
 
 test('a gateway that is not there yet is tried again', async () => {
@@ -277,8 +274,8 @@ test('a gateway that is not there yet is tried again', async () => {
   );
   await bridge(yard);
   const f = await container('f', yard, '10.93.0.2');
-  const name = { name: 'crane', waitMs: 500 };
-  await expect.poll(() => ask(f, yard.gateway, name), { timeout: 10_000 }).toEqual([good('10.93.0.2')]);
+  const name = { name: 'crane', waitMs: 2000 };
+  await expect.poll(() => ask(f, yard.gateway, name)).toEqual([good('10.93.0.2')]);
 });
 
 test('after kill -9 the next resolver takes its place, and its end leaves no rules', async () => {

@@ -11,7 +11,7 @@ import { ociArchive } from '../support/image.ts';
 import { RemoteHost } from './remote-host.ts';
 
 const KILLS = 12;
-const within = { timeout: 30_000, interval: 50 };
+const within = { timeout: 60_000, interval: 50 };
 
 let stack: AsyncDisposableStack;
 let namespace: NetworkNamespace;
@@ -107,10 +107,10 @@ test('a VOLUME of its image is a volume of the task’s own, which goes with it'
   const [name = ''] = await host.call('volumes');
   expect(container?.config.mounts).toMatchObject([{ kind: 'volume', name, destination: '/srv', anonymous: true }]);
   const file = join(root, 'data', 'volumes', name, '_data', 'file');
-  await vi.waitFor(async () => expect(await readFile(file, 'utf8')).toBe('kept\n'), within);
+  await expect.poll(() => readFile(file, 'utf8')).toBe('kept\n');
   await host.call('apply', (generation += 1), { tasks: [] });
   await settled([], 'running');
-  expect(await host.call('volumes')).toEqual([]);
+  await expect.poll(() => host.call('volumes')).toEqual([]);
 });
 
 test('a container reaches its own published port, and others do', async () => {
@@ -123,9 +123,9 @@ test('a container reaches its own published port, and others do', async () => {
   await settled([web], 'running');
   const [{ id, address } = { id: '', address: '' }] = await host.call('list');
   const gateway = `${address?.split('.').slice(0, 3).join('.')}.1`;
-  const askHost = () => namespace.program('../network/ask.ts', 'tcp', '127.0.0.1', '8090', '1');
-  await vi.waitFor(async () => expect(await askHost()).toBe('["web"]'), within);
-  await vi.waitFor(async () => expect(await host.call('ask', id, gateway, '8090')).toBe('web\n'), within);
+  const askHost = () => namespace.program('../network/ask.ts', 'tcp', '127.0.0.1', '8090', '1', '5000');
+  await expect.poll(() => askHost()).toBe('["web"]');
+  await expect.poll(() => host.call('ask', id, gateway, '8090')).toBe('web\n');
 });
 
 test('a port that somebody else has and an image that is not there reject their tasks; the others run', async () => {
@@ -155,6 +155,6 @@ test(`killed ${KILLS} times at random moments of rolling to new tasks, it ends w
     host = await RemoteHost.start(namespace.name, join(root, 'data'));
   }
   await settled(tasks, 'running');
-  const links = (await namespace.ip('-o', 'link')).split('\n').filter((line) => line.includes(' bv'));
-  expect(links).toHaveLength(3);
+  const links = async () => (await namespace.ip('-o', 'link')).split('\n').filter((line) => line.includes(' bv'));
+  await expect.poll(links).toHaveLength(3);
 });

@@ -9,7 +9,7 @@ import { refusedDial } from '../conformance/relay-end.ts';
 import { startTarget, type Target } from '../conformance/target.ts';
 import { TEST_IMAGE, TestHost } from '../conformance/test-host.ts';
 
-// SECURITY.md, "Control plane". What is refused by scope and by expiry is in control-plane/api/api-suite.ts; the
+// SECURITY.md, "Control plane". What is refused by scope and by expiry is in test/conformance/api-suite.ts; the
 // control channel's other refusals are in test/conformance/protocol-suite.ts.
 
 let target: Target;

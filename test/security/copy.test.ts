@@ -201,7 +201,7 @@ describe('what is no file', () => {
     await docker('run', '-d', '--name', name, '-u', '1000', 'busybox:latest', 'sleep', '100000');
     const changed = await engine.run({ args: ['exec', '-u', '0', name, 'sh', '-c', `rm -f /etc/passwd; ${way}`] });
     expect(changed.exit).toBe(0);
-    const argv = ['-s', '-o', '/dev/null', '-w', '%{http_code}', '-X', 'PUT', '--data-binary', '@-', '-m', '20'];
+    const argv = ['-s', '-o', '/dev/null', '-w', '%{http_code}', '-X', 'PUT', '--data-binary', '@-', '-m', '120'];
     const url = `http://d/v1.51/containers/${name}/archive?path=/tmp&copyUIDGID=1`;
     const input = tar([{ name: 'owned', content: 'x' }]);
     const options = ['--unix-socket', engine.socketPath, url];

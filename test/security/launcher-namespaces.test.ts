@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RuntimeDevice, RuntimeSpec } from '#shared/oci/runtime-spec.ts';
-import { execIn } from '../launcher/exec-in.ts';
-import { exists, Laboratory } from '../launcher/fixture.ts';
+import { execIn, shell } from '../launcher/exec-in.ts';
+import { exists, Laboratory, mapped } from '../launcher/fixture.ts';
 
 /** The doors that joined and user namespaces, devices and privileged execs could open. */
 let laboratory: Laboratory;
@@ -18,15 +18,6 @@ afterAll(async () => {
   await rm(outside, { recursive: true });
 });
 
-const mapped = (spec: RuntimeSpec): RuntimeSpec => ({
-  ...spec,
-  linux: {
-    ...spec.linux,
-    namespaces: [...spec.linux.namespaces, { type: 'user' }],
-    uidMappings: [{ containerID: 0, hostID: 700_000, size: 65_536 }],
-    gidMappings: [{ containerID: 0, hostID: 700_000, size: 65_536 }],
-  },
-});
 const sharing =
   (type: string, path?: string) =>
   (spec: RuntimeSpec): RuntimeSpec => ({
@@ -179,18 +170,9 @@ test('an exec cannot be kept from its end by what it does with its cgroup', asyn
     }),
   });
   await using shim = await laboratory.launcher.launch(request);
-  const session = await shim.exec({
-    args: [
-      'sh',
-      '-c',
-      'cd /sys/fs/cgroup/exec-1; mkdir -p a/b; echo $$ > a/b/cgroup.procs; mkdir ../exec-2 ../exec-3; echo in; sleep 1000',
-    ],
-    env: ['PATH=/bin'],
-    cwd: '/',
-    user: '',
-    terminal: false,
-    stdin: false,
-  });
+  const script =
+    'cd /sys/fs/cgroup/exec-1; mkdir -p a/b; echo $$ > a/b/cgroup.procs; mkdir ../exec-2 ../exec-3; echo in; sleep 1000';
+  const session = await shim.exec(shell(script));
   await new Promise((resolve) => session.stdout.once('data', resolve));
   session.stdout.resume();
   expect((await execIn(shim, 'grep ^0 /proc/self/cgroup')).stdout).toBe('0::/exec-4\n');

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { call } from '../abuse/engine-daemon.ts';
+import { call } from '../support/call-socket.ts';
 import type { RunnerUnderFire } from './runner-under-fire.ts';
 
 /** What the audit reads of a container's inspection. */

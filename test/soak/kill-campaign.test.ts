@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { call } from '../abuse/engine-daemon.ts';
+import { call } from '../support/call-socket.ts';
 import { Random } from '../support/random.ts';
 import { audit } from './audit.ts';
 import { createContainer, loadImage, operations, type Operation, type Target } from './operation.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { call } from '../abuse/engine-daemon.ts';
+import { call } from '../support/call-socket.ts';
 import { busyboxImage, dockerArchive } from '../support/image.ts';
 import { tar } from '../support/tar.ts';
 import type { RunnerUnderFire } from './runner-under-fire.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { call } from '../abuse/engine-daemon.ts';
+import { call } from '../support/call-socket.ts';
 import { NetworkNamespace } from '../network/namespace.ts';
 import { removeCgroups, unifiedRoot } from '../support/stage/containers.ts';
 import { Daemon } from '../support/stage/daemon.ts';

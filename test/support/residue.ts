@@ -17,7 +17,7 @@ export interface ResidueOptions {
    * runners may live on the same machine; without it every new line counts.
    */
   readonly within?: readonly string[];
-  /** How long things that are just going away may take. Default 10 s. */
+  /** How long things that are just going away may take. Default 60 s. */
   readonly deadlineMs?: number;
 }
 
@@ -172,7 +172,7 @@ export function newResidue(before: Residue, after: Residue, within?: readonly st
 
 /** What is there now and was not in `before`, once it has stopped shrinking to nothing or the deadline has passed. */
 export async function leftBehind(before: Residue, options: ResidueOptions = {}): Promise<readonly string[]> {
-  const deadline = performance.now() + (options.deadlineMs ?? 10_000);
+  const deadline = performance.now() + (options.deadlineMs ?? 60_000);
   for (;;) {
     const left = newResidue(before, await snapshotResidue(), options.within);
     if (left.length === 0 || performance.now() > deadline) return left;

@@ -69,6 +69,7 @@ const client = await docker.createContainer({
   HostConfig: { NetworkMode: 'harbour', RestartPolicy: { Name: 'unless-stopped' } },
 });
 await client.start();
+while ((await executed(client, ['wget', '-qO-', 'http://service/parcel']))[1] !== 0); // until the server listens
 result['byName'] = await executed(client, ['wget', '-qO-', 'http://service/parcel']);
 result['byAlias'] = await executed(client, ['wget', '-qO-', 'http://shop/parcel']);
 result['readOnly'] = (await executed(service, ['touch', '/cargo/new']))[1];

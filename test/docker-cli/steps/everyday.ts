@@ -1,4 +1,4 @@
-import { script, step, type Step } from '../step.ts';
+import { script, step, until, type Step } from '../step.ts';
 
 const olderText = 'Debian’s dockerd is 20.10: later versions word it as we do';
 const ipv4Alone = { why: 'ports are published for IPv4 alone in this version', in: ['stdout'] } as const;
@@ -7,9 +7,10 @@ const ipv4Alone = { why: 'ports are published for IPv4 alone in this version', i
 export const everydaySteps: readonly Step[] = [
   script(
     'run -d --name web -l tier=front -l app=shop -p 8099:80 -e COLOUR=red busybox',
-    'echo first; echo second >&2; trap "exit 5" TERM; while :; do sleep 0.1; done',
+    'echo first; echo second >&2; trap "exit 5" TERM; : > /dev/shm/set; while :; do sleep 0.1; done',
     { stdout: '<id>\n' },
   ),
+  script('exec web', until('test -e /dev/shm/set')),
   step('ps --format {{.Names}}|{{.Image}}|{{.State}}|{{.Ports}}', {
     stdout: 'web|busybox|running|<address>:8099->80/tcp\n',
     differs: ipv4Alone,
@@ -45,7 +46,12 @@ export const everydaySteps: readonly Step[] = [
   step('logs -t web', { stdout: '<time> first\n', stderr: '<time> second\n' }),
   step('logs --since 1h web', { stdout: 'first\n', stderr: 'second\n' }),
   step('logs --until 1h web', { stdout: '', stderr: '' }),
-  step('logs -f web', { forMs: 1500, stdout: 'first\n', stderr: 'second\n' }),
+  step('logs -f web', {
+    signal: { after: 'first\n', afterError: 'second\n', name: 'SIGKILL' },
+    exit: 128,
+    stdout: 'first\n',
+    stderr: 'second\n',
+  }),
   step('logs nosuch', {
     exit: 1,
     stderr: 'Error response from daemon: No such container: nosuch\n',
@@ -64,6 +70,7 @@ export const everydaySteps: readonly Step[] = [
   }),
   script('exec web', 'echo o; echo e >&2; exit 7', { exit: 7, stdout: 'o\n', stderr: 'e\n' }),
   step('exec -d web touch /made'),
+  script('exec web', until('test -e /made')),
   step('exec web nosuch', {
     exit: 127,
     stdout: /exec: "nosuch": executable file not found in \$PATH/,
@@ -103,13 +110,14 @@ export const everydaySteps: readonly Step[] = [
     stderr:
       /conflict: unable to remove repository reference "busybox" \(must force\) - container <id> is using its referenced image <id>/,
   }),
-  step('restart -t 5 shop', { stdout: 'shop\n' }),
+  step('restart -t 60 shop', { stdout: 'shop\n' }),
+  script('exec shop', until('test -e /dev/shm/set')),
   step('kill -s USR3 shop', {
     exit: 1,
     stderr: /[Ii]nvalid signal: USR3/,
     differs: { why: olderText, in: ['stderr'] },
   }),
-  step('stop -t 5 shop', { stdout: 'shop\n' }),
+  step('stop -t 60 shop', { stdout: 'shop\n' }),
   step('stop shop', { stdout: 'shop\n' }),
   step('wait shop', { stdout: '5\n' }),
   step('ps -a --format {{.Names}}|{{.Status}}', { stdout: 'shop|Exited (5) <while> ago\n' }),

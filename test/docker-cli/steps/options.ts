@@ -1,8 +1,7 @@
-import { script, step, type Step } from '../step.ts';
+import { script, step, until, type Step } from '../step.ts';
 
 const olderText = 'Debian’s dockerd is 20.10: later versions word it as we do';
 const olderPeer = 'Debian’s dockerd is 20.10: its API is older than the option';
-const until = (condition: string): string => `until ${condition}; do sleep 0.05; done`;
 
 /** Options of `docker run` that other groups leave out: files, restarts, health, ports, signals. */
 export const optionSteps: readonly Step[] = [
@@ -49,10 +48,11 @@ export const optionSteps: readonly Step[] = [
     stderr: /invalid signal: NOSUCH/,
     differs: { why: olderText, in: ['stderr'] },
   }),
-  script('run --rm --init busybox', 'sh -c "sleep 0.1 & exec true"; sleep 0.5; ps -o stat | grep -c "^Z"', {
-    exit: 1,
-    stdout: '0\n',
-  }),
+  script(
+    'run --rm --init busybox',
+    'sh -c "sleep 0.1 & exec true"; while ps -o stat,args | grep -q "^Z\\|[s]leep 0.1$"; do sleep 0.05; done; echo reaped',
+    { stdout: 'reaped\n' },
+  ),
   // Restarts
   script(
     'run -d --name thrice --restart on-failure:2 -v sign:/sign busybox',
@@ -78,7 +78,7 @@ export const optionSteps: readonly Step[] = [
   {
     args: [
       ...['run', '-d', '--name', 'patient', '--health-cmd', 'echo x >> /checks; test -e /well'],
-      ...['--health-interval', '100ms', '--health-retries', '2', '--health-timeout', '5s', 'busybox', 'sleep', '1000'],
+      ...['--health-interval', '100ms', '--health-retries', '2', '--health-timeout', '60s', 'busybox', 'sleep', '1000'],
     ],
     stdout: '<id>\n',
   },

@@ -10,7 +10,8 @@ export const systemSteps: readonly Step[] = [
     stdout: 'Images|1\nContainers|0\nLocal Volumes|0\nBuild Cache|0\n',
   }),
   step('events --since 1h --filter container=later --format {{.Action}}', {
-    forMs: 1500,
+    signal: { after: 'destroy\n', name: 'SIGKILL' },
+    exit: 128,
     stdout: /create\nattach\nstart\ndie\ndestroy\n/,
   }),
   step('node ls', { exit: 1, stderr: /This node is not a swarm manager/ }),

@@ -51,5 +51,5 @@ async function removeTree(path: string, signal: AbortSignal): Promise<void> {
     });
     return true;
   };
-  await waitUntil(`${path} to be empty`, remove, { deadlineMs: 5000, signal });
+  await waitUntil(`${path} to be empty`, remove, { signal });
 }

@@ -1,5 +1,10 @@
+import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { run, runOk } from './command.ts';
+
+/** The wires' networks are the /24s of 10.208.0.0/12. */
+const FIRST_SECOND = 208;
+const PREFIXES = 16 * 256;
 
 /** A pretended machine: a network namespace with one link to the others. */
 export interface Machine {
@@ -59,7 +64,10 @@ async function addMachine(bridge: string, link: string, namespace: string, addre
   return { namespace, address, link };
 }
 
-/** The first three numbers of a /24 below 10.0.0.0/8 that overlaps no route of this machine but the default. */
+/**
+ * The first three numbers of a /24 below 10.0.0.0/8 that overlaps no route of this machine but the default. The search
+ * begins anywhere, so that two playgrounds that are made at the same moment do not choose the same one.
+ */
 async function freePrefix(): Promise<string> {
   const table = await readFile('/proc/net/route', 'utf8');
   const routes = table
@@ -70,15 +78,18 @@ async function freePrefix(): Promise<string> {
     // Little-endian hex: destination and mask (proc_net(5), "route").
     .map((fields) => ({ to: swapped(fields[1] ?? ''), mask: swapped(fields[7] ?? '') }))
     .filter(({ mask }) => mask !== 0);
-  for (let third = 0; third < 256; third += 1) {
-    const candidate = ((10 << 24) | (213 << 16) | (third << 8)) >>> 0;
+  const start = randomInt(PREFIXES);
+  for (let index = 0; index < PREFIXES; index += 1) {
+    const number = (start + index) % PREFIXES;
+    const [second, third] = [FIRST_SECOND + (number >> 8), number & 255];
+    const candidate = ((10 << 24) | (second << 16) | (third << 8)) >>> 0;
     const overlaps = routes.some(({ to, mask }) => {
       const common = (mask & 0xff_ff_ff_00) >>> 0;
       return (candidate & common) >>> 0 === (to & common) >>> 0;
     });
-    if (!overlaps) return `10.213.${third}`;
+    if (!overlaps) return `10.${second}.${third}`;
   }
-  throw new Error('no free network: every 10.213.N.0/24 overlaps a route of this machine');
+  throw new Error('no free network: every /24 of 10.208.0.0/12 overlaps a route of this machine');
 }
 
 function swapped(hex: string): number {

@@ -13,7 +13,7 @@ const berth = join(repository, 'bin', 'berth');
 const CONTROL_PLANE_PORT = 7700;
 const TAIL_LINES = 40;
 const TAG_LENGTH = 5;
-const CGROUP_DEADLINE_MS = 10_000;
+const CGROUP_DEADLINE_MS = 60_000;
 
 /** A host: a pretended machine, and the data root of its runner. */
 export interface Host extends Machine {

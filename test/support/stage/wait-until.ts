@@ -12,7 +12,7 @@ export async function waitUntil<Value>(
   ask: () => Promise<Value | undefined>,
   options: { readonly deadlineMs?: number; readonly signal: AbortSignal },
 ): Promise<Value> {
-  const deadlineMs = options.deadlineMs ?? 30_000;
+  const deadlineMs = options.deadlineMs ?? 60_000;
   const deadline = performance.now() + deadlineMs;
   let reason = '';
   for (;;) {

@@ -10,10 +10,13 @@ export const mountConfigFields: FieldEffects = {
 
 export const mountHostFields: FieldEffects = {
   Binds: works('directories of the host, and volumes by name', volumesTest),
-  VolumeDriver: works('only `local`; others are not found, as without plugins', volumesTest),
+  VolumeDriver: works('only `local`; others are not found, as without plugins', 'test/engine/volumes-api.test.ts'),
   VolumesFrom: works('mounts of other containers', volumesTest),
   Mounts: works('bind, volume and tmpfs; other types are refused', volumesTest),
-  StorageOpt: works('refused as by dockerd where the file system has no project quotas', volumesTest),
+  StorageOpt: works(
+    'refused as by dockerd where the file system has no project quotas',
+    'test/engine/volume-refusals.test.ts',
+  ),
   Tmpfs: works('tmpfs mounts', volumesTest),
   ShmSize: works('size of /dev/shm', 'test/docker-cli/transcript.ts'),
 };

@@ -6,6 +6,7 @@ import { createdToken, tokenList } from '#shared/api/tokens.ts';
 import type { HostFacts, HostImage } from '#shared/model/host.ts';
 import { problem } from '#shared/problem.ts';
 import { Client, type ApiTarget } from './api-client.ts';
+import { eventually } from './eventually.ts';
 
 /** What the suite's hosts tell of themselves. */
 export const facts: HostFacts = {
@@ -43,14 +44,6 @@ async function enrol(target: ApiTarget, client: Client, name: string, images = [
   const { hostId } = await client.ok(joinResponse, '/v1/hosts/join', { method: 'POST', token: join.token, body });
   await target.connectHost(hostId, facts, images);
   return hostId;
-}
-
-/** Asks again until the answer fits, which a host's or the clock's work makes true; the test's time-out is the deadline. */
-async function eventually<Value>(ask: () => Promise<Value>, fits: (value: Value) => boolean): Promise<Value> {
-  for (;;) {
-    const value = await ask();
-    if (fits(value)) return value;
-  }
 }
 
 function tokenTests(open: () => Promise<ApiTarget>): void {
