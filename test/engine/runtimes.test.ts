@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
-import { callSocket } from '../support/call-socket.ts';
+import { call } from '../support/call-socket.ts';
 import { run as command } from '../support/stage/command.ts';
 
 const installed = ['crun', 'runc'].filter((name) => existsSync(`/usr/bin/${name}`) || existsSync(`/usr/sbin/${name}`));
@@ -307,7 +307,10 @@ describe.each(installed)('%s', (runtime) => {
   test('what it cannot do is refused, and says what can', async () => {
     const HostConfig = { Runtime: runtime, UsernsMode: 'private' };
     const name = `own-${runtime}`;
-    await callSocket(engine.socketPath, 'POST', `/containers/create?name=${name}`, { Image: 'busybox', HostConfig });
+    const body = { Image: 'busybox', HostConfig };
+    expect(await call(engine.socketPath, 'POST', `/containers/create?name=${name}`, body)).toMatchObject({
+      status: 201,
+    });
     const { exit, stderr } = await docker('start', name);
     expect([exit, stderr]).toEqual([1, expect.stringMatching(/user namespace.*--runtime berth/)]);
     await docker('rm', name);
