@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { ContainerFiles } from '../archive/container-files.ts';
 import type { ImageStore } from '../image/store.ts';
@@ -17,6 +18,7 @@ import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
 import type { Clock, EngineLog, NameSink } from './engine-context.ts';
 import type { IsolationDefaults } from './isolation-defaults.ts';
+import { Reservations } from './reservations.ts';
 import { ContainerStore } from './state.ts';
 
 export interface EngineOptions {
@@ -57,6 +59,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Con
         .filter((path) => existsSync(path)),
       live: new Map(),
       attachments: new Attachments(),
+      reservations: new Reservations(join(options.cgroup.mountPoint, options.cgroup.path), (text) =>
+        options.log('warn', text),
+      ),
     },
     options.database,
   );
