@@ -29,9 +29,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
-          fileParallelism: false,
+          globalSetup: ['test/vm/boot.ts'],
         },
       },
       {
