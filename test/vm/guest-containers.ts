@@ -11,6 +11,8 @@ export interface Ended {
 }
 
 const pollMs = 50;
+/** Long after what should be told is told on a busy host. */
+const tellMs = 120_000;
 
 /** A container of the guest's engine, and what the kernel says of its cgroup. */
 export class GuestContainer {
@@ -76,6 +78,16 @@ export class GuestContainer {
 
   async record(): Promise<ContainerRecord> {
     return requireRecord(await this.#engine.call('find', this.id), this.id);
+  }
+
+  /** Its record, once that says so: what the kernel tells the engine comes a moment later. */
+  async told(so: (record: ContainerRecord) => boolean): Promise<ContainerRecord> {
+    const deadline = performance.now() + tellMs;
+    for (;;) {
+      const record = await this.record();
+      if (so(record) || performance.now() > deadline) return record;
+      await delay(pollMs);
+    }
   }
 
   async exec(script: string): Promise<{ stdout: string; stderr: string; exitCode: number }> {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Ended } from './guest-containers.ts';
-import { MEBIBYTE, type GuestHost } from './guest-host.ts';
+import { MEBIBYTE, probe, withProbe, type GuestHost } from './guest-host.ts';
 
 type Files = Readonly<Record<string, string>>;
 
@@ -13,7 +13,7 @@ export interface LimitsReport {
   /** Exit codes of ten processes at once, under a limit of 6, and after an update. */
   readonly pids: { readonly before: number; readonly after: number };
   /**
-   * Exit codes of 40 MiB written to shared memory: with a limit of 64 MiB, after an update to 24 MiB, which the record
+   * Exit codes of a process that takes 40 MiB: with a limit of 64 MiB, after an update to 24 MiB, which the record
    * tells, and after one that allows swap.
    */
   readonly memory: {
@@ -63,21 +63,21 @@ async function overPids(host: GuestHost): Promise<LimitsReport['overPids']> {
 /** What an update does to a container that runs. */
 async function observeUpdates(host: GuestHost): Promise<Pick<LimitsReport, 'pids' | 'memory' | 'refused'>> {
   const container = await host.start('sleep 600', {
-    ...{ cpusetCpus: '0', pidsLimit: 6, memoryBytes: 64 * MEBIBYTE, memorySwapBytes: 64 * MEBIBYTE },
+    ...{ ...withProbe, cpusetCpus: '0', pidsLimit: 6, memoryBytes: 64 * MEBIBYTE, memorySwapBytes: 64 * MEBIBYTE },
   });
   const exitCode = async (script: string): Promise<number> => (await container.exec(script)).exitCode;
   const ten = (): Promise<number> => exitCode('for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait');
-  const fill = 'busybox head -c 41943040 /dev/zero >/dev/shm/x; code=$?; rm /dev/shm/x; exit $code';
-  // Those of the ten that could be started go on for a moment, and memory that was filled when the shell itself was killed is
-  // still full: each comes last where it fails.
-  const before = { memory: await exitCode(fill), pids: await ten() };
+  // The largest by far in the container: it is what the kernel kills.
+  const take = `exec ${probe} take 40`;
+  // Those of the ten that could be started are still there afterwards, so they come last.
+  const before = { memory: await exitCode(take), pids: await ten() };
   const less = 24 * MEBIBYTE;
   await host.update(container, { cpusetCpus: '1', pidsLimit: 0, memoryBytes: less, memorySwapBytes: less });
-  const after = { pids: await ten(), memory: await exitCode(fill) };
-  const { oomKilled, state } = await container.record();
+  const after = { pids: await ten(), memory: await exitCode(take) };
+  const { oomKilled, state } = await container.told(({ oomKilled: told }) => told);
   await host.update(container, { memorySwapBytes: 2 * less });
   const memory = { before: before.memory, after: after.memory, toldOf: oomKilled && state === 'running' };
-  const withSwap = await exitCode(fill);
+  const withSwap = await exitCode(take);
   const pids = { before: before.pids, after: after.pids };
   const names = ['cpuset.cpus', 'cpu.weight', 'io.bfq.weight', 'io.weight'];
   const files = await container.files(names);

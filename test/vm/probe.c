@@ -3,6 +3,7 @@
  * into any image.
  *
  *   probe hold MIB                     takes so much memory, says "held", and keeps it
+ *   probe take MIB                     takes so much memory, and ends
  *   probe huge PAGES [unreserved]      maps and touches pages of 2 MiB; exit code 12 when there are none for it
  *   probe move DEVICE read|write       moves blocks of 64 KiB past the page cache, without an end
  */
@@ -23,10 +24,16 @@ static int failed(const char *what) {
     return code;
 }
 
-static int hold(size_t bytes) {
+static int take(size_t bytes) {
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return failed("mmap");
     memset(memory, 'x', bytes);
+    return 0;
+}
+
+static int hold(size_t bytes) {
+    int code = take(bytes);
+    if (code != 0) return code;
     if (write(STDOUT_FILENO, "held\n", 5) != 5) return failed("write");
     for (;;) pause();
 }
@@ -54,6 +61,7 @@ static int move(const char *device, int writes) {
 
 int main(int count, char **words) {
     if (count == 3 && strcmp(words[1], "hold") == 0) return hold(strtoul(words[2], NULL, 10) * MEBIBYTE);
+    if (count == 3 && strcmp(words[1], "take") == 0) return take(strtoul(words[2], NULL, 10) * MEBIBYTE);
     if (count >= 3 && strcmp(words[1], "huge") == 0)
         return huge(strtoul(words[2], NULL, 10), count > 3 ? MAP_NORESERVE : 0);
     if (count == 4 && strcmp(words[1], "move") == 0) return move(words[2], strcmp(words[3], "write") == 0);
