@@ -10,7 +10,8 @@ export interface Ended {
   readonly log: string;
 }
 
-const pollMs = 50;
+/** Not oftener: each look takes time of the emulated processors from what is looked at. */
+const pollMs = 200;
 /** Long after what should be told is told on a busy host. */
 const tellMs = 120_000;
 
