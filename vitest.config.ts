@@ -35,10 +35,8 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
+          globalSetup: ['test/vm/boot.ts'],
           expect: expectation,
-          fileParallelism: false,
         },
       },
       {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
+import { join } from 'node:path';
 import { hostArchitecture } from '../os/facts.ts';
 import { thermalThrottlePath } from '../security/paths.ts';
 import { Attachments } from './attachments.ts';
@@ -8,6 +9,7 @@ import { ContainerEngine } from './container-engine.ts';
 import type { ContainerControl } from './control.ts';
 import type { Engine } from './engine.ts';
 import type { EngineDependencies } from './engine-context.ts';
+import { Reservations } from './reservations.ts';
 import { ContainerStore } from './state.ts';
 import type { RunnerDatabase } from '../runner-database.ts';
 
@@ -34,6 +36,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Con
         .filter((path) => existsSync(path)),
       live: new Map(),
       attachments: new Attachments(),
+      reservations: new Reservations(join(options.cgroup.mountPoint, options.cgroup.path), (text) =>
+        options.log('warn', text),
+      ),
     },
     options.database,
   );

@@ -12,6 +12,7 @@ import type { Attachments } from './attachments.ts';
 import type { IsolationDefaults } from './isolation-defaults.ts';
 import type { HealthMonitor } from './health.ts';
 import { containerPaths, type ContainerPaths } from './paths.ts';
+import type { Reservations } from './reservations.ts';
 import type { ContainerStore } from './state.ts';
 
 /** Milliseconds since the Unix epoch. */
@@ -61,6 +62,8 @@ export interface EngineContext extends EngineDependencies {
   readonly hostMaskedPaths: readonly string[];
   readonly live: Map<string, LiveContainer>;
   readonly attachments: Attachments;
+  /** Of the containers that run. */
+  readonly reservations: Reservations;
 }
 
 export function pathsOf(context: Pick<EngineContext, 'directory'>, id: string): ContainerPaths {

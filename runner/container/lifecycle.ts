@@ -96,6 +96,7 @@ export function recordRunning(
 ): LiveContainer {
   const entry: LiveContainer = { shim, health: undefined };
   context.live.set(record.id, entry);
+  context.reservations.set(record.id, record.config.cgroupParent, record.config.memoryReservationBytes);
   void exitOf(context, record.id, shim).then((end) => watcher(record.id, entry, end));
   if (context.cgroup.controllers.includes('memory')) {
     entry.oom = watchOom(cgroupDirectory(context, record.id), () => {
@@ -185,6 +186,7 @@ export async function disconnect(context: EngineContext, id: string): Promise<vo
   const entry = context.live.get(id);
   if (entry === undefined) return;
   context.live.delete(id);
+  context.reservations.delete(id);
   entry.health?.[Symbol.dispose]();
   entry.oom?.[Symbol.dispose]();
   await entry.shim[Symbol.asyncDispose]();

@@ -31,7 +31,7 @@ export const resourceShape = {
   memoryBytes: z.int().min(0).default(0),
   /** Memory and swap together; -1: swap without a limit, 0: as much swap again as memory. */
   memorySwapBytes: z.int().min(-1).default(0),
-  /** What is left to it when the host is short of memory. */
+  /** What is left to it when the host, or the cgroup parent, is short of memory. */
   memoryReservationBytes: z.int().min(0).default(0),
   /** Absent: nobody ever said one, which `docker inspect` tells apart from one that was lifted. */
   pidsLimit: z.int().min(0).optional(),

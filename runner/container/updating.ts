@@ -43,6 +43,7 @@ export async function updateContainer(context: EngineContext, id: string, update
   try {
     const files = changedFiles(await limitFiles(context, before), await limitFiles(context, after));
     await writeCgroupFiles(cgroupDirectory(context, id), files);
+    context.reservations.set(id, after.cgroupParent, after.memoryReservationBytes);
   } catch (error) {
     context.store.reconfigure(id, before);
     throw error;

@@ -20,10 +20,16 @@ test('block limits are written to both kinds of weight and to io.max', () => {
     ['io.max', '8:16 wiops=max'],
   ]);
   expect(cgroupFiles(resources, ['io'], ['io.bfq.weight', 'io.max'])).toEqual([
-    ['io.bfq.weight', '500'],
+    ['io.bfq.weight', 'default 500'],
     ['io.bfq.weight', '8:16 10'],
     ['io.max', '8:16 rbps=1024'],
     ['io.max', '8:16 wiops=max'],
+  ]);
+  // The weight of one device is refused by io.weight where only BFQ heeds it.
+  expect(cgroupFiles(resources, ['io'], ['io.bfq.weight', 'io.weight'])).toEqual([
+    ['io.bfq.weight', 'default 500'],
+    ['io.weight', 'default 4950'],
+    ['io.bfq.weight', '8:16 10'],
   ]);
   expect(cgroupFiles(resources, [], ['io.max'])).toEqual([]);
 });
@@ -47,6 +53,24 @@ test("a block weight becomes an I/O weight within the kernel's bounds that never
     }),
   );
   expect([10, 1000].map(ioWeight)).toEqual([1, 10_000]);
+});
+
+test('limits of a device are taken away one by one', () => {
+  const before: readonly CgroupFile[] = [
+    ['io.bfq.weight', 'default 500'],
+    ['io.bfq.weight', '8:16 10'],
+    ['io.max', '8:16 rbps=1024'],
+    ['io.max', '8:16 wiops=9'],
+    ['hugetlb.2MB.max', '0'],
+  ];
+  expect(changedFiles(before, [['io.max', '8:16 rbps=2048']])).toEqual([
+    ['io.bfq.weight', 'default 100'],
+    ['io.bfq.weight', '8:16 default'],
+    ['io.max', '8:16 wiops=max'],
+    ['hugetlb.2MB.max', 'max'],
+    ['io.max', '8:16 rbps=2048'],
+  ]);
+  expect(changedFiles(before, before)).toEqual([]);
 });
 
 test('what a change writes makes the one set of limits the other', () => {

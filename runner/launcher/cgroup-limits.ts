@@ -47,17 +47,18 @@ function cpuFiles(cpu: NonNullable<RuntimeResources['cpu']>): CgroupFile[] {
   return files;
 }
 
-/** Weights are written for both schedulers that may heed them: a host has the files of the one or the other. */
-function blockFiles(block: NonNullable<RuntimeResources['blockIO']>): CgroupFile[] {
+/**
+ * A weight is written for both that may heed it, the scheduler BFQ and the controller of I/O cost. That of one device is
+ * written for BFQ where this kernel has it, as runc does it: the other refuses devices that it was not configured for.
+ */
+function blockFiles(block: NonNullable<RuntimeResources['blockIO']>, hasBfq: boolean): CgroupFile[] {
   const files: CgroupFile[] = [];
   if (block.weight !== undefined) {
-    files.push(['io.bfq.weight', String(block.weight)], ['io.weight', `default ${ioWeight(block.weight)}`]);
+    files.push(['io.bfq.weight', `default ${block.weight}`], ['io.weight', `default ${ioWeight(block.weight)}`]);
   }
   for (const one of block.weightDevice ?? []) {
-    files.push(
-      ['io.bfq.weight', `${device(one)} ${one.weight}`],
-      ['io.weight', `${device(one)} ${ioWeight(one.weight)}`],
-    );
+    if (hasBfq) files.push(['io.bfq.weight', `${device(one)} ${one.weight}`]);
+    else files.push(['io.weight', `${device(one)} ${ioWeight(one.weight)}`]);
   }
   const rates: readonly (readonly [string, readonly BlockDeviceRate[] | undefined])[] = [
     ['rbps', block.throttleReadBpsDevice],
@@ -95,7 +96,7 @@ export function cgroupFiles(
   if (memory !== undefined) writes.push(...memoryFiles(memory));
   if (cpu !== undefined) writes.push(...cpuFiles(cpu));
   if (pids !== undefined) writes.push(['pids.max', pids.limit <= 0 ? 'max' : String(pids.limit)]);
-  if (blockIO !== undefined) writes.push(...blockFiles(blockIO));
+  if (blockIO !== undefined) writes.push(...blockFiles(blockIO, files?.includes('io.bfq.weight') === true));
   for (const { pageSize, limit } of hugepageLimits ?? []) {
     writes.push([`hugetlb.${pageSize}.max`, String(limit)], [`hugetlb.${pageSize}.rsvd.max`, String(limit)]);
   }
@@ -120,16 +121,31 @@ const unlimited: Readonly<Record<string, string>> = {
   'cpuset.mems': '\n',
   'pids.max': 'max',
   'io.weight': 'default 100',
-  'io.bfq.weight': '100',
+  'io.bfq.weight': 'default 100',
 };
+
+/** What a write changes: the file, or the one line, or value in a line, that it names. */
+function target([name, value]: CgroupFile): string {
+  if (!/^io\.(max|weight|bfq\.weight)$/.test(name)) return name;
+  return `${name} ${value.split(name === 'io.max' ? '=' : ' ')[0]}`;
+}
+
+function lifted(file: CgroupFile): CgroupFile[] {
+  const [name] = file;
+  const [, line = ''] = target(file).split(/ (.*)/);
+  if (name === 'io.max') return [[name, `${line}=max`]];
+  if (line !== '' && line !== 'default') return [[name, `${line} default`]];
+  if (name.startsWith('hugetlb.')) return [[name, 'max']];
+  const value = unlimited[name];
+  return value === undefined ? [] : [[name, value]];
+}
 
 /** The writes that make a cgroup with the limits of `before` one with those of `after`. */
 export function changedFiles(before: readonly CgroupFile[], after: readonly CgroupFile[]): readonly CgroupFile[] {
   const had = new Set(before.map(([name, value]) => `${name} ${value}`));
-  const kept = new Set(after.map(([name]) => name));
-  const gone = [...new Set(before.map(([name]) => name))].filter((name) => !kept.has(name));
+  const kept = new Set(after.map(target));
   return [
-    ...gone.flatMap((name): CgroupFile[] => (unlimited[name] === undefined ? [] : [[name, unlimited[name]]])),
+    ...before.filter((file) => !kept.has(target(file))).flatMap(lifted),
     ...after.filter(([name, value]) => !had.has(`${name} ${value}`)),
   ];
 }

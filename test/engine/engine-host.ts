@@ -8,8 +8,11 @@ import { containerConfig } from '../../runner/container/config.ts';
 import type { Engine, LogEntry, LogOptions } from '../../runner/container/engine.ts';
 import type { ContainerUpdate } from '../../runner/container/updating.ts';
 import { endpointConfig } from '../../runner/container/network-config.ts';
+import { StatsReaders } from '../../runner/docker-api/stats-readers.ts';
+import { statsDocument } from '../../runner/docker-api/translate/stats-document.ts';
 import type { NetworkRequest } from '../../runner/network/network-record.ts';
 import type { ExecRequest } from '../../runner/launcher/launcher.ts';
+import { hostFacts } from '../../runner/os/facts.ts';
 import { parseDriverName } from '../../runner/storage/driver-name.ts';
 import { openDataRootEngine } from '../support/data-root-engine.ts';
 import { serveCalls } from '../support/serve-calls.ts';
@@ -19,6 +22,7 @@ await using host = await openDataRootEngine(
   process.argv[3] === undefined ? undefined : parseDriverName(process.argv[3]),
 );
 const { database, images, engine, volumes, cgroup, network, instance } = host;
+using statistics = new StatsReaders(engine, cgroup.mountPoint + cgroup.path, Date.now);
 
 async function run(id: string, request: Partial<ExecRequest>): Promise<unknown> {
   const defaults = { args: [], env: [], cwd: '', user: '', terminal: false, stdin: false };
@@ -58,6 +62,12 @@ const methods = {
   networks: async () => network.list(),
   exec: run,
   logs: readAll,
+  /** As the Docker API tells them. */
+  statistics: async (id: string) => {
+    const record = engine.find(id);
+    if (record === undefined) throw new Error(`container ${id} is not there`);
+    return statsDocument(record, statistics.sample(record), undefined, await hostFacts(cgroup.controllers));
+  },
   place: async () => ({ instance, cgroup: cgroup.mountPoint + cgroup.path, gateway: network.gateway }),
   /** From now on no record can be changed to one of these states, as on a full disk; an empty list ends that. */
   refuse: async (...states: string[]) => {

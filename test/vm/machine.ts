@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 /** Sparse: as much of it is on this host's disk as the guest writes. */
 const DISK_BYTES = 128 * 2 ** 20;
 
+/** So slow that who reads waits for it, and not for the emulated processors. */
+const SLOW_DISK_IOPS = 200;
+
 const image = resolve(import.meta.dirname, '../../build/vm');
 
 /** What the guest left behind: every file of the exchange directory that it was asked for, and its console. */
@@ -19,8 +22,8 @@ export interface GuestRun {
 /**
  * Boots Debian's kernel with all cgroup v2 controllers in a virtual machine (software emulation: some 60 times slower
  * than the host), over this machine's file system, read-only below a tmpfs; runs a shell script in it and powers off.
- * In the guest /run is a tmpfs for data, /exchange is shared with the caller, /dev/vda and /dev/vdb are empty disks of
- * 128 MiB.
+ * In the guest /run is a tmpfs for data, /exchange is shared with the caller; /dev/vda, /dev/vdb and /dev/vdc are empty
+ * disks of 128 MiB, the last one slow; there are two memory nodes with a processor each, and 16 huge pages of 2 MiB.
  *
  * @param script sh text; its exit ends the machine
  * @throws Error when the machine has not powered off by itself within `timeoutMs`
@@ -31,11 +34,12 @@ export async function runInMachine(script: string, options: { timeoutMs: number 
     join(exchange, 'guest.sh'),
     `export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run\n(${script}\n)\n/bin/busybox poweroff -f\n`,
   );
-  const disks = ['disk-a', 'disk-b'].map((name) => join(exchange, name));
+  const disks = ['disk-a', 'disk-b', 'disk-c'].map((name) => join(exchange, name));
   for (const disk of disks) {
     await writeFile(disk, '');
     await truncate(disk, DISK_BYTES);
   }
+  const [last = ''] = disks.slice(-1);
   // One thread for both processors: with one each, just-in-time compiled programs of the guest died by SIGSEGV on a busy host.
   const qemu = spawn(
     'qemu-system-x86_64',
@@ -43,8 +47,12 @@ export async function runInMachine(script: string, options: { timeoutMs: number 
       ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', '3G'],
       ...['-nographic', '-no-reboot', '-nic', 'none', '-device', 'virtio-rng-pci'],
       ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initramfs.cpio.gz')],
-      ...['-append', 'console=ttyS0 quiet panic=-1'],
-      ...disks.flatMap((disk) => ['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`]),
+      ...[0, 1].flatMap(memoryNode),
+      ...['-append', 'console=ttyS0 quiet panic=-1 hugepages=16 numa_balancing=disable'],
+      ...disks.flatMap((disk) => [
+        '-drive',
+        `file=${disk},if=virtio,format=raw,cache=unsafe${disk === last ? `,throttling.iops-total=${SLOW_DISK_IOPS}` : ''}`,
+      ]),
       ...share('host', '/', ',readonly=on,multidevs=remap'),
       ...share('exchange', exchange, ''),
     ],
@@ -69,6 +77,13 @@ export async function runInMachine(script: string, options: { timeoutMs: number 
     read: async (name) => readFile(join(exchange, name), 'utf8').catch(() => undefined),
     [Symbol.asyncDispose]: () => rm(exchange, { recursive: true, force: true }),
   };
+}
+
+function memoryNode(node: number): string[] {
+  return [
+    ...['-object', `memory-backend-ram,id=memory-${node},size=1536M`],
+    ...['-numa', `node,nodeid=${node},cpus=${node},memdev=memory-${node}`],
+  ];
 }
 
 function share(tag: string, path: string, more: string): string[] {
