@@ -33,8 +33,19 @@ export async function startBerthEngine(): Promise<BerthEngine> {
     archive,
     start: async (name, args) => {
       const { id } = await engine.call('create', {
-        ...{ name, image: 'busybox:1', imageId, args, environment: [], workingDirectory: '', user: '', hostname: '' },
-        ...{ labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: name },
+        name,
+        image: 'busybox:1',
+        imageId,
+        args,
+        environment: [],
+        workingDirectory: '',
+        user: '',
+        hostname: '',
+
+        labels: {},
+        restart: { kind: 'no' },
+        ports: [],
+        publishGroup: name,
       });
       await engine.call('start', id);
       return id;

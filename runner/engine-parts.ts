@@ -146,7 +146,16 @@ export async function openEngine({
     await top.disposeAsync();
   };
   return {
-    ...{ instance, cgroup, images, network, files, engine, volumes, storage, directory, isolation },
+    instance,
+    cgroup,
+    images,
+    network,
+    files,
+    engine,
+    volumes,
+    storage,
+    directory,
+    isolation,
     async removeTraces() {
       await top.disposeAsync();
       await volumes.unmountAll();

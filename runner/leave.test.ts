@@ -3,8 +3,8 @@ import { mkdir, mkdtempDisposable, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { plainConfig } from '../test/support/plain-container.ts';
 import { generateKey, writeIdentity } from './agent/identity.ts';
-import { containerConfig } from './container/config.ts';
 import { ContainerStore } from './container/state.ts';
 import { openDataRoot } from './data-root.ts';
 import { leaveCluster } from './leave.ts';
@@ -24,9 +24,7 @@ test('containers that no task was made for are not removed unasked, and nothing 
     using dataRoot = await openDataRoot(directory.path);
     const store = new ContainerStore(dataRoot.database);
     for (let n = 1; n <= 7; n += 1) {
-      const config = { name: `db${n}`, image: 'i', imageId: 'i', args: ['x'], environment: [], workingDirectory: '/' };
-      const rest = { user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'g' };
-      store.insert(String(n).repeat(64), containerConfig.parse({ ...config, ...rest }), 0);
+      store.insert(String(n).repeat(64), plainConfig({ name: `db${n}` }), 0);
     }
   }
   await writeIdentity(directory.path, { state: 'pending', key: generateKey() });

@@ -1,42 +1,18 @@
 import { expect, test } from 'vitest';
-import { containerConfig } from './config.ts';
+import { plainConfig, plainRecord } from '../../test/support/plain-container.ts';
 import { publishedEndpoints } from './endpoints.ts';
 import type { StoredContainer } from './state.ts';
 
-const config = containerConfig.parse({
-  name: 'web',
-  image: 'hello:1',
-  imageId: 'sha256:1',
-  args: ['/bin/true'],
-  environment: [],
-  workingDirectory: '',
-  user: '',
-  hostname: 'web',
-  labels: {},
-  restart: { kind: 'no' },
+const config = plainConfig({
   ports: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }],
   publishGroup: 'group',
 });
-const running: StoredContainer = {
+const running = plainRecord({
   id: 'a',
   config,
-  state: 'running',
-  health: 'none',
-  pid: 1,
   address: '10.0.0.2',
   published: [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }],
-  exitCode: undefined,
-  oomKilled: false,
-  paused: false,
-  error: '',
-  restarts: 0,
-  createdAtMs: 0,
-  startedAtMs: 0,
-  finishedAtMs: undefined,
-  restartAtMs: undefined,
-  desired: 'running',
-  backoffMs: undefined,
-};
+});
 
 test('a running container is reachable when it has no health check or is healthy', () => {
   const endpoint = { containerId: 'a', address: '10.0.0.2', publishGroup: 'group', ports: config.ports };

@@ -4,7 +4,9 @@ import { imageVolumes } from './image-volumes.ts';
 
 function volumesOf(...paths: readonly string[]): readonly string[] {
   const config: ImageConfig = {
-    ...{ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } },
+    architecture: 'amd64',
+    os: 'linux',
+    rootfs: { type: 'layers', diff_ids: [] },
     config: { Volumes: Object.fromEntries(paths.map((path) => [path, {}])) },
   };
   let count = 0;

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { plainConfig } from '../../test/support/plain-container.ts';
 import { knownCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules, openDeviceRules } from '../security/device-rules.ts';
 import { defaultDevices } from '../security/devices.ts';
-import { containerConfig, type ContainerConfig } from './config.ts';
+import type { ContainerConfig } from './config.ts';
 import type { IsolationContext } from './isolation-spec.ts';
 import { runtimeSpec } from './spec.ts';
 
@@ -10,12 +11,7 @@ const plain: IsolationContext = { capabilities: knownCapabilities, joined: {}, d
 const range = { containerID: 0, hostID: 100_000, size: 65_536 };
 
 function spec(change: Partial<ContainerConfig>, isolation: Partial<IsolationContext> = {}) {
-  const config = containerConfig.parse({
-    ...{ name: 'web', image: 'i', imageId: 'i', args: ['/bin/true'], environment: [], workingDirectory: '', user: '' },
-    ...{ hostname: 'web', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'web' },
-    ...change,
-  });
-  return runtimeSpec(config, {
+  return runtimeSpec(plainConfig(change), {
     mounts: [],
     containerId: 'a'.repeat(64),
     files: { hostname: '/c/hostname', hosts: '/c/hosts', resolvConf: '/c/resolv.conf' },

@@ -194,7 +194,8 @@ function ownPlace(endpoints: readonly EndpointConfig[], links: readonly NetworkL
   const leading = gatewayLink(endpoints, links);
   const ordered = links.toSorted((a, b) => Number(b === leading) - Number(a === leading));
   const entries = ordered.map(({ address, gateway, networkName }): FileEndpoint => ({
-    ...{ address, gateway },
+    address,
+    gateway,
     hasNames: hasNames({ networkName }),
   }));
   return { kind: 'own', endpoints: entries };

@@ -3,8 +3,13 @@ import { logPolicy, type LoggedContainer } from './log-policy.ts';
 
 const id = 'ab'.repeat(32);
 const container: LoggedContainer = {
-  ...{ name: 'web', image: 'busybox:1', imageId: `sha256:${'cd'.repeat(32)}`, log: undefined },
-  ...{ labels: { tier: 'front', 'x-a': '1', none: 'n' }, environment: ['COLOUR=blue=green', 'SIZE=4', 'BARE'] },
+  name: 'web',
+  image: 'busybox:1',
+  imageId: `sha256:${'cd'.repeat(32)}`,
+  log: undefined,
+
+  labels: { tier: 'front', 'x-a': '1', none: 'n' },
+  environment: ['COLOUR=blue=green', 'SIZE=4', 'BARE'],
 };
 
 const policy = (driver: 'json-file' | 'local' | 'none', options: Record<string, string> = {}) =>
@@ -43,7 +48,10 @@ test.each([
 
 test('attributes are chosen by name and by pattern, sorted, with the tag', () => {
   const { attributes } = policy('json-file', {
-    ...{ labels: 'tier,missing', 'labels-regex': '^x-', env: 'COLOUR,BARE', 'env-regex': 'IZ' },
+    labels: 'tier,missing',
+    'labels-regex': '^x-',
+    env: 'COLOUR,BARE',
+    'env-regex': 'IZ',
     tag: '{{.ImageName}} {{.Name}} {{ .ID }} {{.FullID}} {{.ImageID}} {{.DaemonName}}',
   });
   const tag = `busybox:1 web ${id.slice(0, 12)} ${id} cdcdcdcdcdcd docker`;

@@ -16,8 +16,17 @@ test('no limits are nothing', () => {
 test('each limit is in the spec, or named as discarded', () => {
   const config = {
     ...noLimits,
-    ...{ memoryBytes: 100, memorySwapBytes: -1, memoryReservationBytes: 50, pidsLimit: 3, cpuShares: 512 },
-    ...{ nanoCpus: 1_500_000_000, cpusetCpus: '0', cpusetMems: '0', blockWeight: 100 },
+
+    memoryBytes: 100,
+    memorySwapBytes: -1,
+    memoryReservationBytes: 50,
+    pidsLimit: 3,
+    cpuShares: 512,
+
+    nanoCpus: 1_500_000_000,
+    cpusetCpus: '0',
+    cpusetMems: '0',
+    blockWeight: 100,
     blockReadBytesPerSecond: [{ path: '/dev/sda', rate: 9 }],
     hugepageLimits: [{ pageSize: '2MB', limit: 0 }],
     unifiedLimits: { 'memory.high': '90' },

@@ -1,25 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { plainConfig } from '../../test/support/plain-container.ts';
 import { knownCapabilities } from '../security/capabilities.ts';
 import { defaultDeviceRules } from '../security/device-rules.ts';
-import { containerConfig } from './config.ts';
 import { discardedLimits } from './resource-spec.ts';
 import { processEnvironment, runtimeSpec, type SpecContext } from './spec.ts';
 
-const config = containerConfig.parse({
-  name: 'web',
-  image: 'hello:1',
-  imageId: 'sha256:1',
-  args: ['/bin/true'],
-  environment: ['MODE=x'],
-  workingDirectory: '',
-  user: '',
-  hostname: 'web',
-  labels: {},
-  restart: { kind: 'no' },
-  ports: [],
-  publishGroup: 'web',
-});
+const config = plainConfig({ environment: ['MODE=x'] });
 const context: SpecContext = {
   containerId: 'a'.repeat(64),
   mounts: [],

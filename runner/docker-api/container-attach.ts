@@ -30,7 +30,9 @@ interface AttachView {
 export function attachContainer(context: DockerApiContext, request: ApiRequest): Answer {
   const record = attachable(context, request);
   const view = {
-    ...{ stdin: flag(request, 'stdin'), stdout: flag(request, 'stdout'), stderr: flag(request, 'stderr') },
+    stdin: flag(request, 'stdin'),
+    stdout: flag(request, 'stdout'),
+    stderr: flag(request, 'stderr'),
     ...viewOf(request, record),
     raw: record.config.terminal,
   };
@@ -46,7 +48,9 @@ export function attachWebSocket(context: DockerApiContext, request: ApiRequest):
   const record = attachable(context, request);
   const wanted = (name: string): boolean => !atLeast(request, '1.42') || flag(request, name);
   const view = {
-    ...{ stdin: wanted('stdin'), stdout: wanted('stdout'), stderr: wanted('stderr') },
+    stdin: wanted('stdin'),
+    stdout: wanted('stdout'),
+    stderr: wanted('stderr'),
     ...viewOf(request, record),
     raw: true,
   };

@@ -2,20 +2,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { containerConfig } from '../container/config.ts';
-import type { ContainerRecord } from '../container/engine.ts';
+import { plainRecord } from '../../test/support/plain-container.ts';
 import type { ContainerListener } from '../container/state.ts';
 import { StatsReaders } from './stats-readers.ts';
 
-const config = containerConfig.parse({
-  ...{ name: 'web', image: 'hello:1', imageId: 'sha256:1', args: ['/bin/true'], environment: [], workingDirectory: '' },
-  ...{ user: '', hostname: 'web', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'web' },
-});
-const running: ContainerRecord = {
-  ...{ id: 'a'.repeat(64), config, state: 'running', health: 'none', pid: process.pid, address: undefined },
-  ...{ exitCode: undefined, oomKilled: false, paused: false, error: '', restarts: 0, createdAtMs: 0, startedAtMs: 0 },
-  ...{ finishedAtMs: undefined, restartAtMs: undefined },
-};
+const running = plainRecord({ pid: process.pid });
 
 let directory: string;
 let tell: ContainerListener;

@@ -23,8 +23,16 @@ export function preparedBinds({ mounts }: Pick<RuntimeSpec, 'mounts'>, bundle: s
     const name = `bind-${operations.length}`;
     const { recursive, attributes, recursiveAttributes, propagation } = parseMountOptions(type, mount.options);
     operations.push({
-      ...{ kind: 'bind', source, subpath, destination: `/${name}`, idMap: false },
-      ...{ recursive, attributes, recursiveAttributes, propagation },
+      kind: 'bind',
+      source,
+      subpath,
+      destination: `/${name}`,
+      idMap: false,
+
+      recursive,
+      attributes,
+      recursiveAttributes,
+      propagation,
     });
     const options = mount.options.filter((word) => word !== 'rro');
     return { destination, type, source: join(bundle, name), options };

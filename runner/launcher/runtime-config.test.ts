@@ -15,8 +15,12 @@ const plain: RuntimeSpec = {
     env: [],
     cwd: '/',
     capabilities: {
-      ...{ bounding: capabilities, effective: capabilities, permitted: capabilities },
-      ...{ inheritable: [], ambient: [] },
+      bounding: capabilities,
+      effective: capabilities,
+      permitted: capabilities,
+
+      inheritable: [],
+      ambient: [],
     },
     rlimits: [{ type: 'RLIMIT_NOFILE', soft: 10, hard: -1 }],
     noNewPrivileges: true,
@@ -72,8 +76,14 @@ const ociConfig = z.strictObject({
     ),
     devices: z.array(
       z.strictObject({
-        ...{ type: z.enum(['c', 'b', 'u', 'p']), path, major: signed, minor: signed },
-        ...{ fileMode: z.int().min(0).max(512), uid: id, gid: id },
+        type: z.enum(['c', 'b', 'u', 'p']),
+        path,
+        major: signed,
+        minor: signed,
+
+        fileMode: z.int().min(0).max(512),
+        uid: id,
+        gid: id,
       }),
     ),
     cgroupsPath: path,

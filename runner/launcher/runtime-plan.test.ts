@@ -47,7 +47,9 @@ test('what a runtime cannot bind is bound for it in the bundle, and its root pro
   };
   const { spec } = request;
   expect(binds({ ...spec, mounts: mounts('rprivate', 'ro') })).toEqual({
-    ...{ made: [], seen: mounts('rprivate', 'ro'), root: 'rprivate' },
+    made: [],
+    seen: mounts('rprivate', 'ro'),
+    root: 'rprivate',
   });
   expect(binds({ ...spec, mounts: mounts('rslave') }).root).toBe('rslave');
   const shared = binds({ ...spec, mounts: [...mounts('rslave'), ...mounts('rshared', 'ro', 'rro')] });

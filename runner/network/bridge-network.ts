@@ -48,7 +48,9 @@ export async function createNetwork(options: NetworkOptions): Promise<Network & 
     }
   }
   const keeper = new RuleKeeper({
-    ...{ instance, onWarning, nft: options.nft },
+    instance,
+    onWarning,
+    nft: options.nft,
     checkEveryMs: options.checkEveryMs ?? CHECK_EVERY_MS,
   });
   const network = new HostNetworks(options, fallback, store, keeper);

@@ -57,7 +57,8 @@ export function defaultNetwork(instance: string, subnet: Subnet): BridgeNetworkR
 /** Those without a bridge: the host's own network, and none. */
 export function plainNetworks(instance: string): readonly PlainNetworkRecord[] {
   return (['host', 'none'] as const).map((name) => ({
-    ...{ kind: name, name },
+    kind: name,
+    name,
     id: predefinedId(name, instance),
   }));
 }

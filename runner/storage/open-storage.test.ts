@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { plainConfig } from '../../test/support/plain-container.ts';
 import { filesBinary } from '../../test/support/files-binary.ts';
 import { unpackBinary } from '../../test/support/unpack-binary.ts';
 import { createContainerFiles } from '../archive/local-container-files.ts';
-import { containerConfig } from '../container/config.ts';
 import { ContainerStore } from '../container/state.ts';
 import { openRunnerDatabase } from '../database.ts';
 import { createLog } from '../log.ts';
@@ -30,9 +30,7 @@ async function opened(
 ): Promise<Omit<Storage, 'driver'> & { name: DriverName }> {
   using database = openRunnerDatabase(join(around, 'runner.db'));
   if (containers) {
-    const config = { name: 'one', image: 'i', imageId: 'i', args: ['x'], environment: [], workingDirectory: '/' };
-    const rest = { user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'g' };
-    new ContainerStore(database).insert('1'.repeat(64), containerConfig.parse({ ...config, ...rest }), 0);
+    new ContainerStore(database).insert('1'.repeat(64), plainConfig(), 0);
   }
   const binary = filesBinary();
   await using storage = await openStorage({

@@ -79,7 +79,9 @@ test('a client that reads nothing delays neither stop nor remove', async () => {
     'while :; do echo 0123456789012345678901234; done',
   );
   const attach = request({
-    ...{ socketPath: engine.socketPath, method: 'POST', path: '/containers/stalled/attach?stream=1&stdout=1' },
+    socketPath: engine.socketPath,
+    method: 'POST',
+    path: '/containers/stalled/attach?stream=1&stdout=1',
     headers: { Connection: 'Upgrade', Upgrade: 'tcp' },
   });
   attach.end();
@@ -311,7 +313,10 @@ test('an exec: told while it is, its groups, its end with the container', async 
   expect((await inspect('ship'))['ExecIDs']).toEqual([id]);
   expect((await call('POST', `/exec/${id}/start`, { Detach: true })).status).toBe(200);
   expect(json(await call('GET', `/exec/${id}/json`))).toMatchObject({
-    ...{ ID: id, Running: true, ExitCode: null, DetachKeys: 'AQ==' },
+    ID: id,
+    Running: true,
+    ExitCode: null,
+    DetachKeys: 'AQ==',
     ProcessConfig: { entrypoint: 'sleep', arguments: ['1000'], tty: false },
   });
   const again = await call('POST', `/exec/${id}/start`, {});

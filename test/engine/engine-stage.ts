@@ -48,8 +48,19 @@ export class EngineStage implements AsyncDisposable {
     this.#count += 1;
     const name = `c${this.#count}`;
     return this.engine.call('create', {
-      ...{ name, image: 'busybox:1', imageId: this.imageId, args, environment: [], workingDirectory: '', user: '' },
-      ...{ hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: name },
+      name,
+      image: 'busybox:1',
+      imageId: this.imageId,
+      args,
+      environment: [],
+      workingDirectory: '',
+      user: '',
+
+      hostname: '',
+      labels: {},
+      restart: { kind: 'no' },
+      ports: [],
+      publishGroup: name,
       ...options,
     });
   }

@@ -161,7 +161,11 @@ test('a published port is reachable while the container is healthy, and taken fo
   const ports = [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 }];
   // In its start period no failure counts, so that it stays "starting" until it is well.
   const healthcheck = {
-    ...{ command: ['test', '-e', '/tmp/ok'], intervalMs: 100, startIntervalMs: 100, timeoutMs: 60_000, retries: 2 },
+    command: ['test', '-e', '/tmp/ok'],
+    intervalMs: 100,
+    startIntervalMs: 100,
+    timeoutMs: 60_000,
+    retries: 2,
     startPeriodMs: 600_000,
   };
   const web = await started('echo hello > /tmp/index.html; httpd -f -p 80 -h /tmp', { ports, healthcheck });

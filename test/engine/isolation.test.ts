@@ -74,8 +74,13 @@ describe('capabilities and system calls', () => {
     const { stdout } = await docker('exec', id, 'sh', '-c', status);
     for (const text of [readFileSync(`/proc/${await pidOf(id)}/status`, 'utf8'), stdout]) {
       expect(sets(text)).toMatchObject({
-        ...{ CapBnd: ownCapabilities, CapEff: ownCapabilities, CapPrm: ownCapabilities },
-        ...{ CapInh: '0'.repeat(16), CapAmb: '0'.repeat(16), Seccomp: '0' },
+        CapBnd: ownCapabilities,
+        CapEff: ownCapabilities,
+        CapPrm: ownCapabilities,
+
+        CapInh: '0'.repeat(16),
+        CapAmb: '0'.repeat(16),
+        Seccomp: '0',
       });
     }
     await docker('rm', '-f', id);
@@ -338,8 +343,17 @@ describe('the rest', () => {
     const format = '{{json .HostConfig}}';
     const host = JSON.parse((await docker('inspect', '-f', format, stdout.trim())).stdout) as Record<string, unknown>;
     expect(host).toMatchObject({
-      ...{ Privileged: true, Init: true, OomScoreAdj: 5, SecurityOpt: ['label=disable'], Runtime: 'berth' },
-      ...{ IpcMode: 'private', PidMode: '', UTSMode: '', CgroupnsMode: 'private', MaskedPaths: null },
+      Privileged: true,
+      Init: true,
+      OomScoreAdj: 5,
+      SecurityOpt: ['label=disable'],
+      Runtime: 'berth',
+
+      IpcMode: 'private',
+      PidMode: '',
+      UTSMode: '',
+      CgroupnsMode: 'private',
+      MaskedPaths: null,
     });
     await docker('rm', stdout.trim());
   });

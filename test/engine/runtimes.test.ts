@@ -169,7 +169,9 @@ describe.each(installed)('%s', (runtime) => {
     const id = await started('--runtime', runtime, '-e', 'A=b', 'busybox', 'sleep', '1000');
     const exec = (...words: readonly string[]) => docker('exec', ...words);
     expect(await exec('-u', '5', id, 'sh', '-c', 'id -u; echo $A; echo e >&2; exit 9')).toEqual({
-      ...{ exit: 9, stdout: '5\nb\n', stderr: 'e\n' },
+      exit: 9,
+      stdout: '5\nb\n',
+      stderr: 'e\n',
     });
     expect(await engine.run({ args: ['exec', '-i', id, 'cat'], input: 'in' })).toMatchObject({ exit: 0, stdout: 'in' });
     expect((await engine.run({ args: ['exec', '-t', id, 'tty'], terminal: true })).stdout).toContain('/dev/pts/');

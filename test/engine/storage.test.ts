@@ -186,8 +186,19 @@ describe.each(named)('kill -9 in the middle of create on $driver', ({ driver, mi
     const loaded = async () => (await engine.call('load', archive, 'large:1'))[0]?.id ?? '';
     let imageId = await loaded();
     const config = () => ({
-      ...{ name: 'large', image: 'large:1', imageId, args: ['/x'], environment: [], workingDirectory: '' },
-      ...{ user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'large' },
+      name: 'large',
+      image: 'large:1',
+      imageId,
+      args: ['/x'],
+      environment: [],
+      workingDirectory: '',
+
+      user: '',
+      hostname: '',
+      labels: {},
+      restart: { kind: 'no' },
+      ports: [],
+      publishGroup: 'large',
     });
     const half = { overlay: /upper$/, vfs: /root\.tmp\/d\d+$/, btrfs: /^chains\/tmp-[0-9a-f]+\/d\d+$/ }[driver];
     // A busy machine may look so late that all is made: then it is made anew, from an image that is new as well.

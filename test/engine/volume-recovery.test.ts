@@ -37,8 +37,19 @@ test('kill -9 while containers with volumes come and go leaves no volume of nobo
   await writeBusyboxArchive(archive);
   let imageId = '';
   const config = (count: number) => ({
-    ...{ name: `c${count}`, image: 'busybox:1', imageId, args: ['/bin/true'], environment: [], labels: {}, ports: [] },
-    ...{ workingDirectory: '', user: '', hostname: '', restart: { kind: 'no' }, publishGroup: `c${count}` },
+    name: `c${count}`,
+    image: 'busybox:1',
+    imageId,
+    args: ['/bin/true'],
+    environment: [],
+    labels: {},
+    ports: [],
+
+    workingDirectory: '',
+    user: '',
+    hostname: '',
+    restart: { kind: 'no' },
+    publishGroup: `c${count}`,
     mounts: [
       { kind: 'volume', name: `anonymous${count}`, destination: '/etc', anonymous: true },
       { kind: 'volume', name: `named${count % 3}`, destination: '/n' },
@@ -91,8 +102,19 @@ test('leaving with what a killed runner had mounted takes the mounts away, and n
   });
   await remote.call('createVolume', { name: 'memory', options: { type: 'tmpfs', device: 'tmpfs' }, labels: null });
   const { id } = await remote.call('create', {
-    ...{ name: 'user', image: 'busybox:1', imageId: image?.id, args: ['sleep', '1000'], environment: [], labels: {} },
-    ...{ workingDirectory: '', user: '', hostname: '', restart: { kind: 'no' }, publishGroup: 'user', ports: [] },
+    name: 'user',
+    image: 'busybox:1',
+    imageId: image?.id,
+    args: ['sleep', '1000'],
+    environment: [],
+    labels: {},
+
+    workingDirectory: '',
+    user: '',
+    hostname: '',
+    restart: { kind: 'no' },
+    publishGroup: 'user',
+    ports: [],
     mounts: [
       { kind: 'volume', name: 'held', destination: '/held' },
       { kind: 'volume', name: 'memory', destination: '/memory' },

@@ -181,7 +181,10 @@ test('many addresses of one name are cut to what the asker takes', async () => {
   const [shopNames] = networks;
   if (shopNames === undefined) throw new Error('no network');
   const endpoints = Array.from({ length: 120 }, (_, n) => ({
-    ...{ networkId: shop.id, containerId: `c${n}`, names: ['crowd'], address: `10.91.0.${n + 10}` },
+    networkId: shop.id,
+    containerId: `c${n}`,
+    names: ['crowd'],
+    address: `10.91.0.${n + 10}`,
   }));
   await resolver.call('update', [{ ...shopNames, endpoints: [...shopNames.endpoints, ...endpoints] }]);
   const crowd = { name: 'crowd' };

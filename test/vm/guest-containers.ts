@@ -37,8 +37,20 @@ export class GuestContainer {
   ): Promise<GuestContainer> {
     const name = `c${Math.random().toString(36).slice(2)}`;
     const { id } = await engine.call('create', {
-      ...{ name, image: 'busybox:1', imageId, args: ['/bin/sh', '-c', script], environment: [], workingDirectory: '' },
-      ...{ user: '', hostname: '', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: name, ...options },
+      name,
+      image: 'busybox:1',
+      imageId,
+      args: ['/bin/sh', '-c', script],
+      environment: [],
+      workingDirectory: '',
+
+      user: '',
+      hostname: '',
+      labels: {},
+      restart: { kind: 'no' },
+      ports: [],
+      publishGroup: name,
+      ...options,
     });
     const { config } = await engine.call('start', id).then(
       async () => requireRecord(await engine.call('find', id), id),

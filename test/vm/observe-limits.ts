@@ -38,9 +38,20 @@ export async function observeLimits(host: GuestHost): Promise<LimitsReport> {
 async function allLimits(host: GuestHost): Promise<LimitsReport['all']> {
   const rate = [{ path: '/dev/vda', rate: MEBIBYTE }];
   const container = await host.start('sleep 600', {
-    ...{ memoryBytes: 64 * MEBIBYTE, memorySwapBytes: 96 * MEBIBYTE, memoryReservationBytes: 16 * MEBIBYTE },
-    ...{ pidsLimit: 9, cpuShares: 512, nanoCpus: 500_000_000, cpusetCpus: '1', cpusetMems: '0', blockWeight: 500 },
-    ...{ blockReadBytesPerSecond: rate, blockWriteBytesPerSecond: rate, blockWritesPerSecond: rate },
+    memoryBytes: 64 * MEBIBYTE,
+    memorySwapBytes: 96 * MEBIBYTE,
+    memoryReservationBytes: 16 * MEBIBYTE,
+
+    pidsLimit: 9,
+    cpuShares: 512,
+    nanoCpus: 500_000_000,
+    cpusetCpus: '1',
+    cpusetMems: '0',
+    blockWeight: 500,
+
+    blockReadBytesPerSecond: rate,
+    blockWriteBytesPerSecond: rate,
+    blockWritesPerSecond: rate,
     hugepageLimits: [{ pageSize: '2MB', limit: 4 * MEBIBYTE }],
     unifiedLimits: { 'memory.high': `${48 * MEBIBYTE}` },
   });
@@ -63,7 +74,11 @@ async function overPids(host: GuestHost): Promise<LimitsReport['overPids']> {
 /** What an update does to a container that runs. */
 async function observeUpdates(host: GuestHost): Promise<Pick<LimitsReport, 'pids' | 'memory' | 'refused'>> {
   const container = await host.start('sleep 600', {
-    ...{ ...withProbe, cpusetCpus: '0', pidsLimit: 6, memoryBytes: 64 * MEBIBYTE, memorySwapBytes: 64 * MEBIBYTE },
+    ...withProbe,
+    cpusetCpus: '0',
+    pidsLimit: 6,
+    memoryBytes: 64 * MEBIBYTE,
+    memorySwapBytes: 64 * MEBIBYTE,
   });
   const exitCode = async (script: string): Promise<number> => (await container.exec(script)).exitCode;
   const ten = (): Promise<number> => exitCode('for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1 & done; wait');
@@ -91,7 +106,9 @@ async function observeUpdates(host: GuestHost): Promise<Pick<LimitsReport, 'pids
 /** As if the runner had been killed between writing an update down and giving it to the kernel. */
 async function recovered(host: GuestHost): Promise<LimitsReport['recovered']> {
   const container = await host.start('sleep 600', {
-    ...{ pidsLimit: 6, nanoCpus: 500_000_000, memoryReservationBytes: 16 * MEBIBYTE },
+    pidsLimit: 6,
+    nanoCpus: 500_000_000,
+    memoryReservationBytes: 16 * MEBIBYTE,
   });
   await host.crash((path) => {
     writeFileSync(join(host.cgroup, 'memory.low'), '0');

@@ -44,7 +44,8 @@ export async function observeMemory(host: GuestHost): Promise<MemoryReport> {
   const limits = await waiting.files(['memory.max', 'memory.swap.max']);
   const killed = await waiting.end('SIGKILL');
   return {
-    ...{ limits, killed },
+    limits,
+    killed,
     withoutSwap: await filled(host, small),
     withSwap: await filled(host, { ...small, memorySwapBytes: 96 * MEBIBYTE }),
     underLimit: await host.run('echo fine', small),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { containerConfig } from '../../container/config.ts';
+import { plainConfig, plainRecord } from '../../../test/support/plain-container.ts';
 import type { ContainerRecord } from '../../container/engine.ts';
 import { chosenContainers } from './container-filter.ts';
 import { eventsOfChange } from './event-message.ts';
@@ -7,25 +7,8 @@ import { parseFilters } from './filters.ts';
 import { containerFilterNames } from './container-filter.ts';
 
 function record(name: string, over: Partial<ContainerRecord> = {}): ContainerRecord {
-  const config = containerConfig.parse({
-    ...{ name, image: 'busybox', imageId: 'sha256:1', args: ['true'], environment: [], workingDirectory: '', user: '' },
-    ...{ hostname: name, labels: { tier: name }, restart: { kind: 'no' }, ports: [], publishGroup: name },
-  });
-  const none = { address: undefined, exitCode: undefined, startedAtMs: undefined, finishedAtMs: undefined };
-  return {
-    ...{
-      id: name.padEnd(64, '0'),
-      config,
-      state: 'running',
-      health: 'none',
-      pid: 1,
-      oomKilled: false,
-      paused: false,
-      error: '',
-    },
-    ...{ ...none, restarts: 0, createdAtMs: 1, restartAtMs: undefined },
-    ...over,
-  };
+  const config = plainConfig({ name, image: 'busybox', labels: { tier: name } });
+  return plainRecord({ id: name.padEnd(64, '0'), config, createdAtMs: 1, startedAtMs: undefined, ...over });
 }
 
 const records = [
@@ -37,7 +20,10 @@ const records = [
 function names(filters: object, rest: { all?: boolean; limit?: number } = {}): string[] {
   const parsed = parseFilters(JSON.stringify(filters), containerFilterNames);
   const choice = {
-    ...{ filters: parsed, all: rest.all ?? false, limit: rest.limit, imageId: () => 'sha256:1' },
+    filters: parsed,
+    all: rest.all ?? false,
+    limit: rest.limit,
+    imageId: () => 'sha256:1',
     isNetwork: (network: string, reference: string) => network === reference,
   };
   return chosenContainers(records, choice).map(({ config }) => config.name);

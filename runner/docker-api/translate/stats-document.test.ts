@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
+import { plainRecord } from '../../../test/support/plain-container.ts';
 import type { HostFacts } from '#shared/model/host.ts';
 import { networkCounters } from './network-counters.ts';
 import { pressureOf } from './pressure.ts';
-import { containerConfig } from '../../container/config.ts';
-import type { ContainerRecord } from '../../container/engine.ts';
 import { emptySample, statsDocument, type StatsSample } from './stats-document.ts';
 
 test('every interface but the loopback is counted', () => {
@@ -15,12 +14,26 @@ test('every interface but the loopback is counted', () => {
 `;
   expect(networkCounters(text)).toEqual({
     eth0: {
-      ...{ rx_bytes: 700, rx_packets: 9, rx_errors: 1, rx_dropped: 2 },
-      ...{ tx_bytes: 800, tx_packets: 10, tx_errors: 3, tx_dropped: 4 },
+      rx_bytes: 700,
+      rx_packets: 9,
+      rx_errors: 1,
+      rx_dropped: 2,
+
+      tx_bytes: 800,
+      tx_packets: 10,
+      tx_errors: 3,
+      tx_dropped: 4,
     },
     eth1: {
-      ...{ rx_bytes: 5, rx_packets: 1, rx_errors: 0, rx_dropped: 0 },
-      ...{ tx_bytes: 6, tx_packets: 2, tx_errors: 0, tx_dropped: 0 },
+      rx_bytes: 5,
+      rx_packets: 1,
+      rx_errors: 0,
+      rx_dropped: 0,
+
+      tx_bytes: 6,
+      tx_packets: 2,
+      tx_errors: 0,
+      tx_dropped: 0,
     },
   });
   expect(networkCounters('')).toEqual({});
@@ -35,30 +48,33 @@ test('pressure is told as the kernel tells it; nothing where it does not', () =>
   expect(pressureOf('')).toBeUndefined();
 });
 
-const config = containerConfig.parse({
-  ...{ name: 'web', image: 'hello:1', imageId: 'sha256:1', args: ['/bin/true'], environment: [], workingDirectory: '' },
-  ...{ user: '', hostname: 'web', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'web' },
-});
-const record: ContainerRecord = {
-  ...{ id: 'a'.repeat(64), config, state: 'running', health: 'none', pid: 1, address: undefined, exitCode: undefined },
-  ...{ oomKilled: false, paused: false, error: '', restarts: 0, createdAtMs: 0, startedAtMs: 0 },
-  ...{ finishedAtMs: undefined, restartAtMs: undefined },
-};
+const record = plainRecord();
 const host: HostFacts = {
-  ...{ hostname: 'h', os: 'Linux', kernel: '6.1', cpus: 2, memoryBytes: 4096, controllers: [], runnerVersion: '0' },
+  hostname: 'h',
+  os: 'Linux',
+  kernel: '6.1',
+  cpus: 2,
+  memoryBytes: 4096,
+  controllers: [],
+  runnerVersion: '0',
   architecture: 'amd64',
 };
 
 test('what the kernel counts is told as the clients compute with it', () => {
   const now: StatsSample = {
-    ...{ ...emptySample, atMs: 2000, running: true, cpu: 'usage_usec 9\nuser_usec 5\nsystem_usec 4\nnr_throttled 2\n' },
-    ...{ memory: '1000\n', memoryMax: '2048\n', memoryStat: 'anon 600\ninactive_file 300\n' },
-    ...{
-      memoryEvents: 'oom 3\noom_kill 1\n',
-      pids: '7\n',
-      pidsMax: '9\n',
-      io: '8:0 rbytes=5 wbytes=6 rios=1 wios=1\n',
-    },
+    ...emptySample,
+    atMs: 2000,
+    running: true,
+    cpu: 'usage_usec 9\nuser_usec 5\nsystem_usec 4\nnr_throttled 2\n',
+
+    memory: '1000\n',
+    memoryMax: '2048\n',
+    memoryStat: 'anon 600\ninactive_file 300\n',
+
+    memoryEvents: 'oom 3\noom_kill 1\n',
+    pids: '7\n',
+    pidsMax: '9\n',
+    io: '8:0 rbytes=5 wbytes=6 rios=1 wios=1\n',
     system: 'cpu  10 0 10 80 0 0 0 0 0 0\ncpu0 1\n',
   };
   expect(statsDocument(record, now, undefined, host)).toMatchObject({

@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest';
-import { containerConfig } from '../../container/config.ts';
+import { plainConfig } from '../../../test/support/plain-container.ts';
 import { updateConflict } from './update-conflict.ts';
 
-const config = containerConfig.parse({
-  ...{ name: 'web', image: 'hello:1', imageId: 'sha256:1', args: ['/bin/true'], environment: [], workingDirectory: '' },
-  ...{ user: '', hostname: 'web', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'web' },
-});
+const config = plainConfig();
 
 test('an update that does not go with what is set is refused in dockerd’s words', () => {
   const conflict = (has: object, asks: object) => updateConflict({ ...config, ...has }, asks, undefined);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { containerConfig } from '../../../container/config.ts';
+import { plainConfig } from '../../../../test/support/plain-container.ts';
 import type { ResourceChange } from '../../../container/resource-config.ts';
 import { checkLimits, type HostLimits } from './check-limits.ts';
 import { parseCpuList } from './cpu-list.ts';
@@ -79,10 +79,26 @@ test('what makes sense on this host is left as it is', () => {
 test('without controllers everything is discarded, with a warning each; a share of processors is refused', () => {
   const rate = [{ Path: '/dev/sda', Rate: 1 }];
   const body: ResourcesBody = {
-    ...{ Memory: 8 * MEBIBYTE, MemorySwap: 9 * MEBIBYTE, MemoryReservation: 7 * MEBIBYTE, KernelMemory: 5 },
-    ...{ MemorySwappiness: 50, OomKillDisable: true, PidsLimit: 5, CpuShares: 5, CpuQuota: 5000, CpuPercent: 3 },
-    ...{ CpusetCpus: '77', BlkioWeight: 100, BlkioWeightDevice: [{ Path: '/dev/sda', Weight: 20 }] },
-    ...{ BlkioDeviceReadBps: rate, BlkioDeviceWriteBps: rate, BlkioDeviceReadIOps: rate, BlkioDeviceWriteIOps: rate },
+    Memory: 8 * MEBIBYTE,
+    MemorySwap: 9 * MEBIBYTE,
+    MemoryReservation: 7 * MEBIBYTE,
+    KernelMemory: 5,
+
+    MemorySwappiness: 50,
+    OomKillDisable: true,
+    PidsLimit: 5,
+    CpuShares: 5,
+    CpuQuota: 5000,
+    CpuPercent: 3,
+
+    CpusetCpus: '77',
+    BlkioWeight: 100,
+    BlkioWeightDevice: [{ Path: '/dev/sda', Weight: 20 }],
+
+    BlkioDeviceReadBps: rate,
+    BlkioDeviceWriteBps: rate,
+    BlkioDeviceReadIOps: rate,
+    BlkioDeviceWriteIOps: rate,
   };
   const { limits, warnings } = checkLimits(body, bare, 'create');
   expect(warnings.map((text) => text.replace(' or the cgroup is not mounted', ''))).toEqual([
@@ -144,16 +160,11 @@ test('an update changes what it names', () => {
   });
 });
 
-const unlimited = {
-  ...{ name: 'web', image: 'hello:1', imageId: 'sha256:1', args: ['/bin/true'], environment: [], workingDirectory: '' },
-  ...{ user: '', hostname: 'web', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'web' },
-};
-
 test('a limit of processes that was lifted is told apart from one that nobody ever said', () => {
   const shown = (...changes: readonly ResourcesBody[]): unknown => {
     const [first = {}, ...later] = changes.map((body) => checkLimits(body, able, 'update').limits);
     const config = later.reduce<ResourceChange>((all, body) => ({ ...all, ...changesOf(body) }), resourcesOf(first));
-    return resourcesDocument(containerConfig.parse({ ...unlimited, ...config }))['PidsLimit'];
+    return resourcesDocument(plainConfig(config))['PidsLimit'];
   };
   for (const PidsLimit of [undefined, null, 0, -1]) expect(shown({ PidsLimit })).toBeNull();
   expect(shown({ PidsLimit: 20 })).toBe(20);

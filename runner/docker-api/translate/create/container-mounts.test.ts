@@ -97,8 +97,17 @@ test('the options of mounts', () => {
 
 test('one path is mounted once: what was asked for before what others have', () => {
   const giver: ConfiguredMount = {
-    ...{ kind: 'volume', name: 'given', destination: '/g', readonly: false, mode: 'z', anonymous: false, copy: true },
-    ...{ subpath: '', labels: null, driverOptions: null },
+    kind: 'volume',
+    name: 'given',
+    destination: '/g',
+    readonly: false,
+    mode: 'z',
+    anonymous: false,
+    copy: true,
+
+    subpath: '',
+    labels: null,
+    driverOptions: null,
   };
   const body = { HostConfig: { VolumesFrom: ['c:ro'], Binds: ['own:/declared'] }, Volumes: { '/g': {}, '/new': {} } };
   const found = mounts(body, { mountsOf: () => [giver], imageVolumes: ['/declared', '/image'] });
@@ -125,8 +134,15 @@ test('what inspect tells: volumes with their place, a tmpfs only when it was a m
   });
   expect(mountPoints({ mounts: [...found] }, (name) => `/volumes/${name}`)).toEqual([
     {
-      ...{ Type: 'volume', Name: 'v', Source: '/volumes/v', Destination: '/v', Driver: 'local' },
-      ...{ Mode: 'ro', RW: false, Propagation: '' },
+      Type: 'volume',
+      Name: 'v',
+      Source: '/volumes/v',
+      Destination: '/v',
+      Driver: 'local',
+
+      Mode: 'ro',
+      RW: false,
+      Propagation: '',
     },
     { Type: 'bind', Source: '/a', Destination: '/b', Mode: '', RW: true, Propagation: 'rprivate' },
     { Type: 'tmpfs', Source: '', Destination: '/m', Mode: '', RW: true, Propagation: '' },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { containerConfig } from '../../../container/config.ts';
+import { plainConfig } from '../../../../test/support/plain-container.ts';
 import { knownCapabilities } from '../../../security/capabilities.ts';
 import { configBody, hostConfigBody } from '../create-request.ts';
 import { builtInRuntimes } from '../../../container/runtimes.ts';
@@ -14,15 +14,8 @@ const on: IsolationHost = {
 };
 const translated = (host: object, change: Partial<IsolationHost> = {}, config: object = {}) =>
   isolationOf(configBody.parse(config), hostConfigBody.parse(host), { ...on, ...change });
-const inspected = (host: object) =>
-  isolationDocument(
-    containerConfig.parse({
-      ...{ name: 'web', image: 'i', imageId: 'i', args: ['x'], environment: [], workingDirectory: '', user: '' },
-      ...{ hostname: 'h', labels: {}, restart: { kind: 'no' }, ports: [], publishGroup: 'g' },
-      ...translated(host),
-      docker: { config: {}, hostConfig: host },
-    }),
-  );
+const inspected = (host: Record<string, unknown>) =>
+  isolationDocument(plainConfig({ ...translated(host), docker: { config: {}, hostConfig: host } }));
 
 test('what the client says is what the container gets', () => {
   const { maskedPaths: _, ...config } = translated({

@@ -48,7 +48,14 @@ export function parseBind(raw: string, parsing: MountParsing): ConfiguredMount {
     parsing.refuseDriver(parsing.volumeDriver, name);
     return {
       kind: 'volume',
-      ...{ name, destination, readonly, copy, anonymous: source === '', subpath: '', mode: mode || VOLUME_MODE },
+
+      name,
+      destination,
+      readonly,
+      copy,
+      anonymous: source === '',
+      subpath: '',
+      mode: mode || VOLUME_MODE,
       ...(propagation === undefined ? {} : { propagation }),
       labels: source === '' ? { [ANONYMOUS_LABEL]: '' } : null,
       driverOptions: null,
