@@ -63,6 +63,7 @@ docs: setup
 	@node --disable-warning=ExperimentalWarning scripts/openapi.ts
 	@node --disable-warning=ExperimentalWarning scripts/cli-docs.ts
 	@node --disable-warning=ExperimentalWarning scripts/docker-api-docs.ts
+	@node --disable-warning=ExperimentalWarning scripts/weakenings-docs.ts
 
 clean:
 	rm -rf build

@@ -118,6 +118,12 @@ describe('what leads out by a link stays inside', () => {
     expect(result.report).toMatchObject({ ok: false, code: 'bad-entry', entry: 'passwd' });
   });
 
+  test('a hard link through a symlink to a directory above finds nothing', async () => {
+    await using result = await extract(binary, tar([symlink('out', '..'), hardLink('taken', 'out/layer')]));
+    expect(result.report).toMatchObject({ ok: false, code: 'bad-entry', entry: 'taken' });
+    expect(existsSync(join(result.tree, 'taken'))).toBe(false);
+  });
+
   test('a hard link to a symlink links the symlink; writing through it changes nothing outside', async () => {
     const entries = [symlink('s', '../layer'), hardLink('h', 's'), file('h', 'mine')];
     await using result = await extract(binary, tar(entries));

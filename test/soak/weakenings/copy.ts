@@ -1,0 +1,75 @@
+import { weakening, type Weakening } from '../weakening.ts';
+
+const copied = 'CVE-2018-15664';
+
+const copy = (name: string): Weakening['test'] => ({
+  project: 'system',
+  file: 'test/security/copy.test.ts',
+  name,
+});
+
+/** docker cp, in and out. */
+export const copyWeakenings: readonly Weakening[] = [
+  weakening(
+    'copy-beneath-the-root',
+    copied,
+    'names are looked up by the kernel’s plain rules',
+    {
+      file: 'runner/image/unpack/beneath.c',
+      from: '.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | mounts,',
+      to: '.resolve = mounts & 0,',
+    },
+    copy('links of the container lead into the container'),
+    /of the host|expected/,
+  ),
+  weakening(
+    'walk-through-no-link',
+    copied,
+    'a walk through a directory follows a link that a container puts into its way',
+    {
+      file: 'runner/archive/c/names.c',
+      from: '.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,',
+      to: '.resolve = 0,',
+    },
+    copy('reading while a directory becomes a link and back'),
+    /of the host/,
+  ),
+  weakening(
+    'copy-dot-dot',
+    copied,
+    'a name in an archive may climb',
+    { file: 'runner/image/unpack/path.c', from: 'return false;\n\t\t\twhile', to: '*depth = 1;\n\t\t\twhile' },
+    copy('../evil is refused'),
+    /expected/,
+  ),
+  weakening(
+    'no-program-of-the-container',
+    copied,
+    'the container’s own tar is run, with the container’s root as root',
+    {
+      file: 'runner/archive/c/main.c',
+      from: 'int directory = open_path(root, path, O_PATH);',
+      to: `if (fork() == 0) {
+		if (fchdir(root) == 0 && chroot(".") == 0)
+			execl("/bin/tar", "tar", NULL);
+		_exit(1);
+	}
+	wait(NULL);
+	int directory = open_path(root, path, O_PATH);`,
+    },
+    copy('no program of the container is run'),
+    /expected/,
+  ),
+  weakening(
+    'no-fifo-opened',
+    copied,
+    'what is no file is opened and read as one',
+    {
+      file: 'runner/archive/c/pack.c',
+      from: 'if (S_ISREG(status->st_mode)) {\n\t\tput_file',
+      to: 'if (S_ISREG(status->st_mode) || S_ISFIFO(status->st_mode)) {\n\t\tput_file',
+    },
+    copy('a FIFO and a device in the way of a read are not opened'),
+    /fifo/,
+  ),
+];
