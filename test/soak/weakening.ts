@@ -25,15 +25,3 @@ export interface Weakening {
   /** What the failed assertion says: that the attack succeeded, not that the build is broken. */
   readonly sees: RegExp;
 }
-
-/** A weakening by a single change. */
-export function weakening(
-  name: string,
-  rule: string,
-  without: string,
-  change: Change | readonly Change[],
-  test: Weakening['test'],
-  sees: RegExp,
-): Weakening {
-  return { name, rule, without, changes: Array.isArray(change) ? change : [change as Change], test, sees };
-}
