@@ -53,9 +53,9 @@ describe('what leads out by a link stays inside', () => {
   ])('a %s symlink as a parent resolves in the root', async (_kind, target) => {
     await using result = await extract(binary, tar([symlink('out', target), file('out/berth-evil', 'in')]));
     expect(result.report.ok).toBe(true);
-    expect(readFileSync(join(result.tree, 'berth-evil'), 'utf8')).toBe('in');
     expect(readdirSync(result.around).toSorted()).toEqual(['layer', 'tree']);
     expect(existsSync('/berth-evil')).toBe(false);
+    expect(readFileSync(join(result.tree, 'berth-evil'), 'utf8')).toBe('in');
   });
 
   test('a symlink to a host directory does not lead there', async () => {
@@ -95,6 +95,7 @@ describe('what leads out by a link stays inside', () => {
     const entries = [directory('a'), file('a/1', '1'), symlink('a', '../..'), file('a/2', '2')];
     await using result = await extract(binary, tar(entries));
     expect(result.report.ok).toBe(true);
+    expect(readdirSync(result.tree)).toContain('2');
     expect(readFileSync(join(result.tree, '2'), 'utf8')).toBe('2');
     expect(readdirSync(result.around).toSorted()).toEqual(['layer', 'tree']);
   });

@@ -9,7 +9,9 @@ set -eu
 if [ "${BERTH_SANDBOX-}" = "" ]; then
 	echo $$ >"$1/cgroup.procs"
 	export BERTH_SANDBOX=inside
-	exec unshare --mount --propagation private --pid --fork --kill-child --net --ipc --uts --cgroup "$0" "$@"
+	# Nor does any of it outlive who has started it.
+	exec setpriv --pdeathsig KILL \
+		unshare --mount --propagation private --pid --fork --kill-child --net --ipc --uts --cgroup "$0" "$@"
 fi
 unset BERTH_SANDBOX
 

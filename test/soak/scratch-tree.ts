@@ -27,7 +27,6 @@ const repository = resolve(import.meta.dirname, '../..');
 
 /** Longer than any of the tests takes, weakened or not: one that hangs ends by its own limit before. */
 const MAX_RUN_MS = 600_000;
-const TEST_TIMEOUT_MS = 60_000;
 
 /** The programs that a weakening may change, and the builds of them that tests make. */
 const programs = [
@@ -142,9 +141,8 @@ export class ScratchTree implements AsyncDisposable {
   async run({ project, file, name }: Weakening['test']): Promise<VitestReport> {
     const report = join(this.#temporary, 'report.json');
     const reporters = ['--reporter=json', '--outputFile=/tmp/report.json'];
-    const limits = [`--testTimeout=${TEST_TIMEOUT_MS}`, `--hookTimeout=${TEST_TIMEOUT_MS}`];
     const config = ['--root', '/tmp/tree', '--config', '/tmp/tree/test/soak/told-in-full.config.ts'];
-    const argv = ['run', ...config, '--project', project, file, '-t', literally(name), ...reporters, ...limits];
+    const argv = ['run', ...config, '--project', project, file, '-t', literally(name), ...reporters];
     try {
       const output = await this.#inSandbox(['vitest', ...argv]);
       if (!existsSync(report)) throw new Error(`${file} made no report:\n${output}`);

@@ -34,7 +34,7 @@ export function verdictOf({ testResults }: VitestReport): Verdict {
   };
 }
 
-/** What `rejects` and `resolves` throw is a plain Error. */
+/** What `rejects`, `resolves` and `poll` throw is a plain Error. */
 function isAssertion(message: string): boolean {
-  return /^AssertionError|^Error: [^]*__VITEST_RE(JECTS|SOLVES)__/.test(message);
+  return /^AssertionError|^Error: [^]*__VITEST_(REJECTS|RESOLVES|POLL_CHAIN)__/.test(message);
 }

@@ -56,7 +56,7 @@ export const launcherWeakenings: readonly Weakening[] = [
     without: 'launcher processes are dumpable',
     changes: [{ file: main, from: 'if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return 1;', to: '' }],
     test: host('are not dumpable'),
-    sees: /expected/,
+    sees: /12345/,
   },
   {
     name: 'no-file-of-the-host',

@@ -23,7 +23,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('a relative symlink as a parent resolves in the root'),
-    sees: /expected|ENOENT/,
+    sees: /'berth-evil'/,
   },
   {
     name: 'dot-dot',
@@ -33,7 +33,7 @@ export const layerWeakenings: readonly Weakening[] = [
       { file: 'runner/image/unpack/path.c', from: 'return false;\n\t\t\twhile', to: '*depth = 1;\n\t\t\twhile' },
     ],
     test: extract('.. at the start'),
-    sees: /expected/,
+    sees: /expected \{ ok: true/,
   },
   {
     name: 'files-are-made-new',
@@ -47,7 +47,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('a file replaces a symlink instead of following it'),
-    sees: /expected/,
+    sees: /expected false to be true/,
   },
   {
     name: 'parents-looked-up-anew',
@@ -61,7 +61,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('a parent swapped for a symlink between two files is looked up anew'),
-    sees: /expected/,
+    sees: /to include '2'/,
   },
   {
     name: 'hard-links-beneath-the-layer',
@@ -75,7 +75,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('a hard link through a symlink to a directory above'),
-    sees: /expected/,
+    sees: /expected \{ ok: true/,
   },
   {
     name: 'whiteouts-in-their-directory',
@@ -91,7 +91,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('whiteout of ..'),
-    sees: /expected/,
+    sees: /expected \{ ok: true/,
   },
   {
     name: 'words-to-overlayfs',
@@ -119,7 +119,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('many files that are too large together'),
-    sees: /expected/,
+    sees: /expected \{ ok: true/,
   },
   {
     name: 'cap-of-entries',
@@ -127,7 +127,7 @@ export const layerWeakenings: readonly Weakening[] = [
     without: 'there may be any number of entries',
     changes: [{ file: tree, from: 'if (++tree->entries > tree->limits->entries)', to: 'if (++tree->entries == 0)' }],
     test: extract('caps entries'),
-    sees: /expected/,
+    sees: /expected \{ ok: true/,
   },
   {
     name: 'cap-of-depth',
@@ -135,7 +135,7 @@ export const layerWeakenings: readonly Weakening[] = [
     without: 'a path may be of any depth',
     changes: [{ file: tree, from: 'if (depth > tree->limits->depth)', to: 'if (depth == UINT64_MAX)' }],
     test: extract('caps depth'),
-    sees: /expected/,
+    sees: /expected \{ ok: true/,
   },
   {
     name: 'cap-of-ratio',
