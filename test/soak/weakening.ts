@@ -19,7 +19,7 @@ export interface Weakening {
   readonly test: {
     readonly project: 'unit' | 'system';
     readonly file: string;
-    /** A part of the test's full name that no other test of the file has, unless all of them must go red. */
+    /** A part of the test's name; of several that have it, at least one must go red. */
     readonly name: string;
   };
   /** What the failed assertion says: that the attack succeeded, not that the build is broken. */

@@ -55,7 +55,7 @@ export const rootWeakenings: readonly Weakening[] = [
       { file: mounts, from: 'if (proc && filesystem_of(mount) != PROC_SUPER_MAGIC)', to: 'if (proc && mount < 0)' },
     ],
     test: root('masked paths are masked'),
-    sees: /expected/,
+    sees: /expected '' to be '0/,
   },
   {
     name: 'nothing-beneath-proc',
@@ -103,7 +103,7 @@ export const rootWeakenings: readonly Weakening[] = [
     without: 'the same, with a target that a container exchanges meanwhile',
     changes: [inRoot],
     test: volumes('a target that is swapped for a link meanwhile leads nowhere'),
-    sees: /expected/,
+    sees: /\[ 'file', '/,
   },
   {
     name: 'parts-of-volumes',
@@ -153,7 +153,7 @@ export const rootWeakenings: readonly Weakening[] = [
       },
     ],
     test: of('hostile-container')('whose /dev/null is a file is refused'),
-    sees: /expected/,
+    sees: /"exitCode":0/,
   },
   {
     name: 'console',

@@ -60,8 +60,8 @@ export const layerWeakenings: readonly Weakening[] = [
         to: 'tree->replaced = true;',
       },
     ],
-    test: extract('a parent swapped for a symlink between two files is looked up anew'),
-    sees: /to include '2'/,
+    test: extract('a link that is replaced by way of itself does not lead on'),
+    sees: /expected \[ '2', 'l' \]/,
   },
   {
     name: 'hard-links-beneath-the-layer',
@@ -105,7 +105,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('attributes are left out'),
-    sees: /expected/,
+    sees: /skippedXattrs: 2/,
   },
   {
     name: 'cap-of-size',
@@ -126,7 +126,7 @@ export const layerWeakenings: readonly Weakening[] = [
     rule: outside,
     without: 'there may be any number of entries',
     changes: [{ file: tree, from: 'if (++tree->entries > tree->limits->entries)', to: 'if (++tree->entries == 0)' }],
-    test: extract('caps entries'),
+    test: extract('entries'),
     sees: /expected \{ ok: true/,
   },
   {
@@ -134,7 +134,7 @@ export const layerWeakenings: readonly Weakening[] = [
     rule: outside,
     without: 'a path may be of any depth',
     changes: [{ file: tree, from: 'if (depth > tree->limits->depth)', to: 'if (depth == UINT64_MAX)' }],
-    test: extract('caps depth'),
+    test: extract('depth'),
     sees: /expected \{ ok: true/,
   },
   {
@@ -149,7 +149,7 @@ export const layerWeakenings: readonly Weakening[] = [
       },
     ],
     test: extract('a gzip bomb, by its ratio'),
-    sees: /expected/,
+    sees: /expected \{ ok: true/,
   },
   {
     name: 'cap-of-headers',
@@ -157,6 +157,6 @@ export const layerWeakenings: readonly Weakening[] = [
     without: 'an extended header may be of any size',
     changes: [{ file: 'runner/image/unpack/pax.c', from: 'if (size >= PAX_BYTES)', to: 'if (size == UINT64_MAX)' }],
     test: extract('an extended header that would fill memory'),
-    sees: /expected/,
+    sees: /code: 'corrupt'/,
   },
 ];

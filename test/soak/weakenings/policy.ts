@@ -66,7 +66,7 @@ export const policyWeakenings: readonly Weakening[] = [
       { file: 'runner/launcher/c/identity.c', from: 'if (!filter->len) return 0;', to: 'if (filter->len) return 0;' },
     ],
     test: defaults('the filter of an exec refuses'),
-    sees: /expected/,
+    sees: /'init_module'/,
   },
   {
     name: 'device-program',
@@ -80,7 +80,7 @@ export const policyWeakenings: readonly Weakening[] = [
       },
     ],
     test: defaults('a node of the kernel log can be made, as in Docker, but not opened'),
-    sees: /(read|write) 0/,
+    sees: /write 0/,
   },
   {
     name: 'device-default',
@@ -88,7 +88,7 @@ export const policyWeakenings: readonly Weakening[] = [
     without: 'what no rule of the program matches is allowed',
     changes: [{ file: 'runner/launcher/device-program.ts', from: '...answer(base)]', to: '...answer(base || true)]' }],
     test: defaults('a node of the kernel log can be made, as in Docker, but not opened'),
-    sees: /(read|write) 0/,
+    sees: /write 0/,
   },
   {
     name: 'masks',
@@ -162,7 +162,7 @@ export const policyWeakenings: readonly Weakening[] = [
       { file: 'runner/container/isolation.ts', from: "return config.usernsMode === 'private' ||", to: 'return' },
     ],
     test: of('container-user-namespace')('root in it is nobody on the host'),
-    sees: /expected/,
+    sees: /\[ '0', '0', '0', '0' \]/,
   },
   {
     name: 'process-of-a-namespace',
@@ -180,7 +180,7 @@ export const policyWeakenings: readonly Weakening[] = [
       file: 'runner/container/joined-namespaces.test.ts',
       name: 'a PID namespace is not joined when the process of that number is another',
     },
-    sees: /expected/,
+    sees: /to throw an error/,
   },
   {
     name: 'type-of-a-namespace',
@@ -194,7 +194,7 @@ export const policyWeakenings: readonly Weakening[] = [
       },
     ],
     test: { project: 'system', file: 'test/launcher/namespaces.test.ts', name: 'what cannot be joined is named' },
-    sees: /expected/,
+    sees: /join network namespace: EINVAL/,
   },
   {
     name: 'options-understood',
@@ -212,7 +212,7 @@ export const policyWeakenings: readonly Weakening[] = [
       file: 'test/engine/isolation.test.ts',
       name: 'options that nobody knows are refused',
     },
-    sees: /expected/,
+    sees: /expected \+0 not to be \+0/,
   },
   {
     name: 'sysctls-of-the-host',
@@ -230,6 +230,6 @@ export const policyWeakenings: readonly Weakening[] = [
       file: 'test/engine/isolation.test.ts',
       name: 'sysctls of its own namespaces; others are refused',
     },
-    sees: /expected/,
+    sees: /would be the host/,
   },
 ];
