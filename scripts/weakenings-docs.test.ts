@@ -33,6 +33,14 @@ test.each(weakenings)('$name: its texts are in the sources, once each, and it ha
   expect(rules.filter((one) => one.includes(rule))).toHaveLength(1);
 });
 
+test('a text that is not there, or twice, is told', () => {
+  const change = { file: 'f.c', from: 'check(a)', to: '$&' };
+  expect(weakened('if (check(a))', change)).toBe('if ($&)');
+  for (const text of ['if (check(b))', 'check(a); check(a);']) {
+    expect(() => weakened(text, change)).toThrow(/f\.c has \d times, not once:\ncheck\(a\)/);
+  }
+});
+
 test('every rule but those of the control plane has a weakening', () => {
   const without = rules.filter((one) => weakenings.every(({ rule }) => !one.includes(rule)));
   const expected = ofTheControlPlane.map((start) => expect.stringMatching(new RegExp(`^${start}`)) as string);

@@ -42,8 +42,8 @@ describe('what leads out by a link stays inside', () => {
   test('an absolute name is beneath the root', async () => {
     await using result = await extract(binary, tar([file('/berth-evil/x', 'in')]));
     expect(result.report.ok).toBe(true);
-    expect(readFileSync(join(result.tree, 'berth-evil/x'), 'utf8')).toBe('in');
     expect(existsSync('/berth-evil')).toBe(false);
+    expect(readFileSync(join(result.tree, 'berth-evil/x'), 'utf8')).toBe('in');
   });
 
   test.each([

@@ -9,21 +9,36 @@ const extract = (name: string): Weakening['test'] => ({
   name,
 });
 
+const plainRules = {
+  file: 'runner/image/unpack/beneath.c',
+  from: '.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | mounts,',
+  to: '.resolve = mounts & 0,',
+};
+
 /** What a layer may do to the host while it is unpacked. */
 export const layerWeakenings: readonly Weakening[] = [
   {
     name: 'names-beneath-the-layer',
     rule: outside,
     without: 'names are looked up by the kernel’s plain rules',
-    changes: [
-      {
-        file: 'runner/image/unpack/beneath.c',
-        from: '.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | mounts,',
-        to: '.resolve = mounts & 0,',
-      },
-    ],
+    changes: [plainRules],
     test: extract('a relative symlink as a parent resolves in the root'),
     sees: /'berth-evil'/,
+  },
+  {
+    name: 'absolute-names',
+    rule: outside,
+    without: 'an absolute name stays absolute, and is looked up by the kernel’s plain rules (both together)',
+    changes: [
+      plainRules,
+      {
+        file: 'runner/image/unpack/path.c',
+        from: 'size_t used = 0;\n\n\t*depth = 0;',
+        to: "size_t used = 0;\n\n\t*depth = 0;\n\tif (name[0] == '/')\n\t\tpath[used++] = '/';",
+      },
+    ],
+    test: extract('an absolute name is beneath the root'),
+    sees: /expected true to be false/,
   },
   {
     name: 'dot-dot',
