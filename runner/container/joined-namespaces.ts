@@ -4,6 +4,7 @@ import type { ContainerConfig } from './config.ts';
 import type { EngineContext } from './engine-context.ts';
 import { modeContainer, type IsolationConfig } from './isolation-config.ts';
 import { isRemapped } from './isolation.ts';
+import type { IsolationDefaults } from './isolation-defaults.ts';
 import type { StoredContainer } from './state.ts';
 
 /**
@@ -18,11 +19,16 @@ export interface JoinedNamespaces extends Disposable {
   readonly user?: string;
 }
 
+/** What it needs of the engine: who runs, and whether user namespaces are the rule. */
+export interface JoiningContext extends Pick<EngineContext, 'store'> {
+  readonly isolation: Pick<IsolationDefaults, 'remapsAll'>;
+}
+
 /**
  * @throws BerthError `container.namespace-shared` with dockerd's texts, when a container whose namespace is joined does
  * not run or does not share it
  */
-export function joinedNamespaces(context: EngineContext, config: ContainerConfig): JoinedNamespaces {
+export function joinedNamespaces(context: JoiningContext, config: ContainerConfig): JoinedNamespaces {
   using opened = new DisposableStack();
   const paths: { ipc?: string; pid?: string; network?: string; user?: string } = {};
   const remapped = isRemapped(config, context.isolation);
@@ -57,19 +63,24 @@ export function namespaceOwners({ ipcMode, pidMode, networkNamespace }: Containe
 type Joinable = 'ipc' | 'pid' | 'network';
 
 /** One that does not run is told by `joinNetworks`. */
-function networkOwner({ store }: EngineContext, { networkNamespace }: ContainerConfig): StoredContainer | undefined {
+function networkOwner({ store }: JoiningContext, { networkNamespace }: ContainerConfig): StoredContainer | undefined {
   if (networkNamespace.kind !== 'container') return undefined;
   const other = store.get(networkNamespace.id);
   return other?.state === 'running' ? other : undefined;
 }
 
 /** A namespace belongs to a user namespace, of which who joins it must be. */
-function checkSameUsers(context: EngineContext, config: IsolationConfig, owner: StoredContainer, type: Joinable): void {
+function checkSameUsers(
+  context: JoiningContext,
+  config: IsolationConfig,
+  owner: StoredContainer,
+  type: Joinable,
+): void {
   if (isRemapped(owner.config, context.isolation) === isRemapped(config, context.isolation)) return;
   throw cannotJoin(type, 'invalid', `container ${owner.id} has another user namespace, give both the same UsernsMode`);
 }
 
-function runningOwner(context: EngineContext, config: IsolationConfig, type: Joinable, id: string): StoredContainer {
+function runningOwner(context: JoiningContext, config: IsolationConfig, type: Joinable, id: string): StoredContainer {
   const other = context.store.find(id);
   if (other === undefined) throw cannotJoin(type, 'invalid', `No such container: ${id}`);
   if (other.state === 'restarting') {

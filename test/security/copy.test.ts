@@ -330,6 +330,19 @@ describe('races', () => {
   });
 });
 
+test('CVE-2019-14271, CVE-2026-41567: no program of the container is run', async () => {
+  await docker('run', '-d', '--name', 'tools', 'busybox:latest', 'sleep', '100000');
+  const tools = 'tar gzip gunzip bzip2 unxz xz unpigz zstd true cat id';
+  const script = `for tool in ${tools}; do rm -f /bin/$tool; printf '#!/bin/sh\\n: > /ran\\n' > /bin/$tool; chmod 755 /bin/$tool; done`;
+  await docker('exec', 'tools', 'sh', '-c', script);
+  await docker('cp', join(bait, 'secret'), 'tools:/tmp/in');
+  await docker('cp', 'tools:/tmp/in', join(bait, 'out'));
+  rmSync(join(bait, 'out'));
+  expect(await docker('exec', 'tools', 'sh', '-c', '[ -e /ran ]; echo $?')).toBe('1\n');
+  await docker('exec', 'tools', 'tar');
+  expect(await docker('exec', 'tools', 'sh', '-c', '[ -e /ran ]; echo $?')).toBe('0\n');
+});
+
 test('the directory of the data root is nowhere in what is told', async () => {
   for (const path of ['/none', '/etc/passwd/x', '/proc/self/root/x']) {
     expect(text(await copy('GET', path))).not.toContain('berth-cli');

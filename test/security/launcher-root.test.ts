@@ -103,6 +103,7 @@ test('CVE-2024-45310: a missing mount point is made inside, even below a symlink
 
 test('CVE-2025-31133: a mask whose source is not device 1:3 is refused', async () => {
   const request = await laboratory.request('true', {
+    request: { stdin: true }, // else the same device would be refused as standard input
     spec: (spec) => ({
       ...spec,
       linux: {
@@ -156,10 +157,36 @@ test('CVE-2025-52881: a sysctl is written to the real file, never through what t
   });
   expect(stdout).toBe('77\n');
   expect(await readFile('/proc/sys/net/ipv4/ip_default_ttl', 'utf8')).not.toBe('77\n');
-  const climbing = await laboratory.request('true', {
-    spec: (spec) => ({ ...spec, linux: { ...spec.linux, sysctl: { 'net/../../sysrq-trigger': 'h' } } }),
+  for (const name of ['net/../../sysrq-trigger', 'net/../../self/comm']) {
+    const climbing = await laboratory.request('true', {
+      spec: (spec) => ({ ...spec, linux: { ...spec.linux, sysctl: { [name]: 'h' } } }),
+    });
+    await expect(laboratory.launcher.launch(climbing)).rejects.toThrow(/sysctl/);
+  }
+});
+
+test('CVE-2025-52881: a sysctl is not written through what an image has at /proc, where nothing is mounted on it', async () => {
+  const file = join(outside, 'ip_default_ttl');
+  await writeFile(file, 'of the host\n');
+  const { exitCode } = await laboratory.run('true', {
+    spec: (spec) => ({
+      ...spec,
+      mounts: spec.mounts.filter(({ destination }) => destination !== '/proc'),
+      linux: {
+        ...spec.linux,
+        maskedPaths: [],
+        readonlyPaths: [],
+        sysctl: { 'net.ipv4.ip_default_ttl': '77' },
+      },
+    }),
+    layer: async (directory) => {
+      await mkdir(join(directory, 'proc/sys/net'), { recursive: true });
+      await symlink(outside, join(directory, 'proc/sys/net/ipv4'));
+    },
   });
-  await expect(laboratory.launcher.launch(climbing)).rejects.toThrow(/sysctl/);
+  expect(exitCode).toBe(0);
+  expect(await readFile(file, 'utf8')).toBe('of the host\n');
+  await rm(file);
 });
 
 test('CVE-2022-0492: the cgroup file system is this cgroup alone, and read-only', async () => {
