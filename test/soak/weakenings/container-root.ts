@@ -4,6 +4,10 @@ const files = 'runner/launcher/c/files.c';
 const mounts = 'runner/launcher/c/mounts.c';
 const container = 'runner/launcher/c/container.c';
 const plan = 'runner/launcher/plan.ts';
+const detached = 'runner/launcher/c/detached.c';
+const devices = 'runner/launcher/c/devices.c';
+const execute = 'runner/launcher/c/execute.c';
+const kernelFiles = 'runner/launcher/c/kernel_files.c';
 
 const of =
   (file: string) =>
@@ -17,7 +21,7 @@ const settings = 'CVE-2025-52881';
 
 /** Nothing may come to lie where /proc and /sys have masks. */
 const guard = {
-  file: mounts,
+  file: detached,
   from: 'return type == PROC_SUPER_MAGIC || type == SYSFS_MAGIC;',
   to: 'return false && type;',
 };
@@ -48,7 +52,7 @@ export const rootWeakenings: readonly Weakening[] = [
     without: 'another file system is made for /proc, and what was made is not looked at (both together)',
     changes: [
       {
-        file: mounts,
+        file: detached,
         from: 'int context = fsopen(filesystem->type, FSOPEN_CLOEXEC);',
         to: 'int context = fsopen(strcmp(filesystem->type, "proc") ? filesystem->type : "tmpfs", FSOPEN_CLOEXEC);',
       },
@@ -125,7 +129,7 @@ export const rootWeakenings: readonly Weakening[] = [
     without: 'what the image has in place of a device is taken for it',
     changes: [
       {
-        file: mounts,
+        file: devices,
         from: 'fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && is_device(&status, device)) return 0;',
         to: 'fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0) return 0;',
       },
@@ -137,7 +141,7 @@ export const rootWeakenings: readonly Weakening[] = [
     name: 'mask-source',
     rule: 'CVE-2025-31133',
     without: 'nobody looks at the device that masks are made of',
-    changes: [{ file: mounts, from: 'if (is_null_device(fd)) return fd;', to: 'if (fd >= 0) return fd;' }],
+    changes: [{ file: kernelFiles, from: 'if (is_null_device(fd)) return fd;', to: 'if (fd >= 0) return fd;' }],
     test: root('a mask whose source is not device 1:3 is refused'),
     sees: /resolved/,
   },
@@ -147,7 +151,7 @@ export const rootWeakenings: readonly Weakening[] = [
     without: 'whatever lies at /dev/null becomes the standard input',
     changes: [
       {
-        file: container,
+        file: execute,
         from: 'if (!is_null_device(stdio[0])) return fail(report, EPERM, "open standard input", "/dev/null");',
         to: '',
       },
@@ -161,7 +165,7 @@ export const rootWeakenings: readonly Weakening[] = [
     without: 'what the image has at /dev/console is used, and links there are followed',
     changes: [
       {
-        file: mounts,
+        file: devices,
         from: `int target = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
     if (target < 0) return fail_closing(parent, report, "make", "/dev/console");`,
         to: `int target = openat(parent, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -199,7 +203,7 @@ export const rootWeakenings: readonly Weakening[] = [
       },
       { file: plan, from: '/^[a-zA-Z0-9_/-]+$/', to: '/^[.a-zA-Z0-9_/-]+$/' },
       {
-        file: mounts,
+        file: kernelFiles,
         from: '.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};',
         to: '.resolve = 0};',
       },

@@ -1,5 +1,7 @@
 import type { Weakening } from '../weakening.ts';
 
+const incoming = 'runner/archive/c/incoming.c';
+
 const copied = 'CVE-2018-15664';
 
 const copy = (name: string): Weakening['test'] => ({
@@ -54,7 +56,7 @@ export const copyWeakenings: readonly Weakening[] = [
     without: 'the container’s own tar is run, with the container’s root as root',
     changes: [
       {
-        file: 'runner/archive/c/main.c',
+        file: incoming,
         from: 'int directory = open_path(root, path, O_PATH);',
         to: `if (fork() == 0) {
 		if (fchdir(root) == 0 && chroot(".") == 0)

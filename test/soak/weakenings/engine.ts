@@ -82,4 +82,16 @@ export const engineWeakenings: readonly Weakening[] = [
     test: store('a docker-archive whose layer is not what its config says'),
     sees: /expected \[ \{ id: 'sha256:/,
   },
+  {
+    name: 'compile-cache',
+    rule: 'Code of the daemons',
+    without: 'who has no cache of their own keeps what Node has compiled among the temporary files',
+    changes: [{ file: 'bin/berth', from: 'cache=${cache:+$cache/berth}', to: 'cache=${cache:-/tmp}/berth' }],
+    test: {
+      project: 'system',
+      file: 'test/security/compile-cache.test.ts',
+      name: 'who may not write the program keeps it in a directory of their own, or nowhere',
+    },
+    sees: /expected '\/tmp\/berth' to be ''/,
+  },
 ];

@@ -2,8 +2,9 @@ import type { Weakening } from '../weakening.ts';
 
 const main = 'runner/launcher/c/main.c';
 const container = 'runner/launcher/c/container.c';
-const mounts = 'runner/launcher/c/mounts.c';
 const connection = 'runner/launcher/c/connection.c';
+const execute = 'runner/launcher/c/execute.c';
+const root = 'runner/launcher/c/root.c';
 
 const host = (name: string): Weakening['test'] => ({
   project: 'system',
@@ -79,12 +80,12 @@ export const launcherWeakenings: readonly Weakening[] = [
       'the root’s descriptor is not close-on-exec, and nothing closes what is left before execve (both together)',
     changes: [
       {
-        file: container,
+        file: execute,
         from: 'if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) return fail(report, errno, "close", "file descriptors");',
         to: '',
       },
       {
-        file: mounts,
+        file: root,
         from: 'int root = open(overlay->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);',
         to: 'int root = open(overlay->mount_point, O_PATH | O_DIRECTORY);',
       },

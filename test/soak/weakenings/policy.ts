@@ -1,6 +1,7 @@
 import type { Weakening } from '../weakening.ts';
 
 const rules = 'runner/security/seccomp-rules.ts';
+const kernelFiles = 'runner/launcher/c/kernel_files.c';
 
 const of =
   (file: string) =>
@@ -96,7 +97,7 @@ export const policyWeakenings: readonly Weakening[] = [
     without: 'masked paths are not masked',
     changes: [
       {
-        file: 'runner/launcher/c/mounts.c',
+        file: kernelFiles,
         from: 'if (mask >= 0 && attach(mask, target) < 0) result = fail(report, errno, "mask", path);',
         to: '',
       },
