@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { BerthError, isBerthError } from '#shared/errors.ts';
+import type { FileView, PathStat } from '../archive/container-files.ts';
 import { containerOwner } from '../archive/container-owner.ts';
 import type { ContainerRecord } from '../container/engine.ts';
 import type { Answer } from './answer.ts';
@@ -44,21 +45,18 @@ function found(context: DockerApiContext, request: ApiRequest): { record: Contai
   return { record, path: pathOf(request) };
 }
 
-/** A path with a slash or a dot at its end is that of a directory, or of nothing. */
-async function statOf(context: DockerApiContext, request: ApiRequest, record: ContainerRecord, path: string) {
-  const stat = await asked(
-    request,
-    path,
-    seen(context, record, (view) => context.files.stat(view, path)),
-  );
-  if (/\/\.?$/.test(path) && (stat.result.mode & TYPE_MASK) !== DIRECTORY) throw notThere(request, path);
+/** What a path names; one with a slash or a dot at its end names a directory, or nothing. */
+async function named(context: DockerApiContext, request: ApiRequest, view: FileView, path: string): Promise<PathStat> {
+  const stat = await context.files.stat(view, path);
+  if (/\/\.?$/.test(path) && (stat.mode & TYPE_MASK) !== DIRECTORY) throw notThere(request, path);
   return stat;
 }
 
 /** HEAD /containers/{id}/archive */
 export async function statArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { record, path } = found(context, request);
-  const { result } = await statOf(context, request, record, path);
+  const looked = seen(context, record, (view) => named(context, request, view, path));
+  const { result } = await asked(request, path, looked);
   return { kind: 'empty', status: 200, headers: { [statHeader]: pathStatHeader(result) } };
 }
 
@@ -68,7 +66,7 @@ export async function readArchive(context: DockerApiContext, request: ApiRequest
   const watch = watchContainer(context, record.id, { signal: request.signal, untilStart: false });
   // Both by one view: the container may end between the two.
   const both = seen(context, record, async (view) => ({
-    stat: await context.files.stat(view, path),
+    stat: await named(context, request, view, path),
     archive: await context.files.read(view, path, { signal: watch.signal }),
   }));
   const { stat, archive } = (
@@ -90,7 +88,8 @@ export async function readArchive(context: DockerApiContext, request: ApiRequest
 /** PUT /containers/{id}/archive: a tar is unpacked in a directory of the container. */
 export async function writeArchive(context: DockerApiContext, request: ApiRequest): Promise<Answer> {
   const { record, path } = found(context, request);
-  const { view } = await statOf(context, request, record, path);
+  const looked = seen(context, record, (view) => named(context, request, view, path));
+  const { view } = await asked(request, path, looked);
   const owner = flag(request, 'copyUIDGID') ? await containerOwner(context.files, view, record.config.user) : undefined;
   using watch = watchContainer(context, record.id, { signal: request.signal, untilStart: view.kind === 'root' });
   const archive = new PassThrough();

@@ -88,8 +88,10 @@ test('a full disk costs log lines, but neither the lines after it nor the exit c
   // Its spawner begins after the mount: it sees only what is mounted then, where mounts do not propagate.
   const own = stack.use(await Laboratory.open());
   const request = await own.request(
-    'i=0; while [ $i -lt 300 ]; do echo before $i; i=$((i+1)); done; read go; awk "BEGIN { while (i++ < 40000) printf \\"\\001\\"; print }"; ' +
-      'echo lost; read go; echo after; read go; exit 6',
+    // A long line and the one after it in one write, so that the shim has the end of the first and the second at once.
+    'awk "BEGIN { while (i++ < 40000) printf \\"\\001\\"; print }" > /tmp/lost; echo lost >> /tmp/lost; ' +
+      'i=0; while [ $i -lt 300 ]; do echo before $i; i=$((i+1)); done; ' +
+      'read go; dd if=/tmp/lost bs=64k 2> /dev/null; read go; echo after; read go; exit 6',
     { request: { stdin: true, stateDirectory: disk, log: { maxBytes: 500_000, maxFiles: 4 } } },
   );
   const { stateDirectory } = request;

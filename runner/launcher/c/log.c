@@ -84,7 +84,7 @@ static void flush(struct log *log) {
         log->size += done;
     } else if (log->fd >= 0) {
         /* Half an entry would spoil the next one too, so it is taken back, also when its head was written before. */
-        if (log->entry < log->size) log->size = log->entry;
+        log->size = log->entry;
         (void)!ftruncate(log->fd, (off_t)log->size);
         log->torn = true;
     }
@@ -203,7 +203,7 @@ static void put_entry(struct log *log, struct log_stream *stream) {
         rotate(log);
     }
     if (log->used + stream->length * 6 + 128 > sizeof(log->out)) flush(log);
-    log->entry = log->size + log->used;
+    if (log->used == 0) log->entry = log->size; /* else the end of another waits in the buffer with this one */
     log->torn = false;
     if (log->format == LOG_LOCAL)
         put_local(log, stream);

@@ -31,7 +31,7 @@ struct log {
     uint64_t number;    /* that the file which is written gets when it is rotated; never used again */
     enum log_format format;
     const char *attributes;
-    uint64_t entry; /* where in the file the last entry begins */
+    uint64_t entry; /* where in the file the first entry begins that is not whole in it yet */
     bool torn;      /* a part of it could not be written: the rest is discarded */
     size_t used;
     char out[LOG_OUT];
