@@ -1,4 +1,4 @@
-/* The shim's way from a plan to a running first process, and back when it fails. */
+/* What the shim knows of its container, and what making the first process takes, whoever makes it. */
 #ifndef BERTH_SETUP_H
 #define BERTH_SETUP_H
 
@@ -40,11 +40,6 @@ struct launch {
     int standard_in, standard_out, standard_error; /* ours; -1 when there is none */
     int terminal;                                  /* the pty's master, or -1 */
 };
-
-/* Makes everything up to the point where the child has called execve; warnings go to `notify`. */
-int launch_start(struct launch *launch, const struct plan *plan, int notify, struct report *report);
-/* Removes what launch_start made. */
-void launch_undo(struct launch *launch);
 
 /* clone3 into the cgroup of that directory (-1: ours), with a pidfd, or there is no child; 0 in the child. */
 pid_t clone_into(int cgroup, uint64_t flags, int *pidfd);

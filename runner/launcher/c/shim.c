@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "shim.h"
+#include "launch.h"
 #include "runtime_exec.h"
 
 #include <errno.h>

@@ -126,7 +126,7 @@ export const launcherWeakenings: readonly Weakening[] = [
     without: 'the shim listens in the abstract namespace, too',
     changes: [
       {
-        file: 'runner/launcher/c/setup.c',
+        file: 'runner/launcher/c/launch.c',
         from: 'umask(0077);',
         to: `struct sockaddr_un open_to_all = {.sun_family = AF_UNIX, .sun_path = "\\0berth-shim"};
     bind(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), (struct sockaddr *)&open_to_all, sizeof(open_to_all));
