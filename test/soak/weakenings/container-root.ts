@@ -180,6 +180,7 @@ export const rootWeakenings: readonly Weakening[] = [
     rule: settings,
     without: 'a sysctl is written through the container’s own /proc',
     changes: [
+      { file: container, from: '#include <sys/syscall.h>', to: '#include <stdio.h>\n#include <sys/syscall.h>' },
       {
         file: container,
         from: 'return write_sysctl(sysctl->name, sysctl->value, report);',
