@@ -10,7 +10,7 @@ import type { RunnerUnderFire } from '../runner-under-fire.ts';
 import { differences, type Inspected, type Observed } from './compare.ts';
 import type { Told } from './journal.ts';
 import { runsDirectory } from './perform.ts';
-import { after, afterPowerLoss, type World } from './world.ts';
+import { afterPowerLoss, stages, type World } from './world.ts';
 
 /** How long policies may take to bring back what they are for, under emulation. */
 const restMs = 120_000;
@@ -61,7 +61,7 @@ async function settle(
   { world, underWay }: Told,
   before: ReadonlyMap<string, number>,
 ): Promise<{ world: World; found: readonly string[] }> {
-  const possible = [world, ...(underWay === undefined ? [] : [after(world, underWay)])].map(afterPowerLoss);
+  const possible = stages(world, underWay).map(afterPowerLoss);
   const deadline = performance.now() + restMs;
   for (;;) {
     const observed = await observe(runner, `w${worker}r`, before);

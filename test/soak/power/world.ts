@@ -110,6 +110,17 @@ export function after(world: World, operation: Operation): World {
   }
 }
 
+/**
+ * What there may be when the operation was under way: nothing of it, all of it, or, of a removal by force, the end of the
+ * container, with which it begins.
+ */
+export function stages(world: World, operation: Operation | undefined): readonly World[] {
+  if (operation === undefined) return [world];
+  const whole = [world, after(world, operation)];
+  if (operation.kind !== 'remove' || world.containers[operation.token]?.state !== 'started') return whole;
+  return [...whole, changed(world, operation.token, () => ({ state: 'signalled' }))];
+}
+
 function created(world: World, wish: ContainerWish): World {
   const { token, volume, network, policy } = wish;
   const container: KnownContainer = {
