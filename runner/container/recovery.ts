@@ -80,27 +80,28 @@ export async function recoverContainer(
       await clearRun(context, record.id);
       return 'nothing'; // its timer is set from the record
     case 'created':
-    case 'exited': {
+    case 'exited':
       await clearRun(context, record.id);
       await context.network.release(record.id);
-      const everStarted = record.finishedAtMs !== undefined;
-      const returns = returnsWithRunner({
-        policy: record.config.restart,
-        ofTask: record.config.task !== undefined,
-        everStarted,
-      });
-      return returns ? 'start' : 'nothing';
-    }
+      return restOfStopped(record);
     default:
       throw record.state satisfies never;
   }
+}
+
+/** A stop whose end no runner has recorded is a stop all the same. */
+function restOfStopped({ state, config, finishedAtMs }: StoredContainer): Unfinished {
+  if (state === 'restarting') return 'nothing'; // its timer is set from the record
+  const ofTask = config.task !== undefined;
+  const returns = returnsWithRunner({ policy: config.restart, ofTask, everStarted: finishedAtMs !== undefined });
+  return returns ? 'start' : 'nothing';
 }
 
 /** No process of that time is left, whatever answers under its names. */
 async function settleWithHost(context: EngineContext, record: StoredContainer): Promise<Unfinished> {
   const end = await lostRun(context, record.id, 'the host was restarted while it ran');
   await settleRun(context, record.id, { ...end, withHost: end.error !== '' });
-  return 'nothing';
+  return restOfStopped(context.store.require(record.id));
 }
 
 async function adopt(context: EngineContext, record: StoredContainer, watcher: RunWatcher): Promise<Unfinished> {
@@ -111,7 +112,7 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
         ? 'the runner ended while it was starting it'
         : 'its shim and processes were gone when the runner came back';
     await settleRun(context, record.id, await lostRun(context, record.id, why));
-    return 'nothing';
+    return restOfStopped(context.store.require(record.id));
   }
   await adoptNetworks(context, record, shim.pid);
   recordRunning(context, record, shim, record.startedAtMs ?? context.clock(), watcher);

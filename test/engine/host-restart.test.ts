@@ -17,8 +17,10 @@ async function started(name: string, restart: object): Promise<string> {
 
 const record = (reference: string) => stage.record(reference);
 
-/** What a restart of the machine leaves: no process, and another boot id. */
-async function restartHost(): Promise<void> {
+/**
+ * What a loss of power leaves: no process, and another boot id; of a container that was being stopped, that it was to be.
+ */
+async function restartHost(stopping: string): Promise<void> {
   const { cgroup } = await stage.engine.call('place');
   const records = await stage.engine.call('list');
   await stage.engine.kill();
@@ -32,6 +34,7 @@ async function restartHost(): Promise<void> {
   using database = new DatabaseSync(join(stage.data, 'runner.db'));
   const { changes } = database.prepare("update meta set value = 'another' where key = 'boot-id'").run();
   expect(changes).toBe(1);
+  database.prepare("update containers set desired = 'stopped' where id = ?").run(stopping);
   database.close();
   await stage.restart();
 }
@@ -45,15 +48,16 @@ test('after a restart of the host, what should come back does, and what it cost 
     ['once', 'no'],
     ['ended', 'unless-stopped'],
     ['returning', 'always'],
+    ['stopping', 'always'],
   ] as const) {
     await started(name, { kind });
     before.set(name, (await record(name)).pid);
   }
   await stage.engine.call('stop', (await record('ended')).id);
   await stage.engine.call('stop', (await record('returning')).id);
-  await restartHost();
+  await restartHost((await record('stopping')).id);
   const state = async (name: string) => (await record(name)).state;
-  for (const name of ['first', 'second', 'returning']) {
+  for (const name of ['first', 'second', 'returning', 'stopping']) {
     await expect.poll(() => state(name)).toBe('running');
     expect((await record(name)).pid).not.toBe(before.get(name));
   }

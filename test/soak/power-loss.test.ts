@@ -17,7 +17,7 @@ import { fileSystemDefects, hostScript, makeDisk, runBeside } from './power/powe
  */
 const rounds = Number(process.env['BERTH_POWER_ROUNDS'] ?? 3);
 const seed = Number(process.env['BERTH_SOAK_SEED'] ?? 1);
-const copiesPerRound = 12;
+const copiesPerRound = 20;
 /** Under emulation. */
 const longestOperationMs = 1500;
 /** A boot and what is looked at after it, on a host that has much else to do. */
