@@ -18,6 +18,8 @@ import { fileSystemDefects, hostScript, makeDisk, runBeside } from './power/powe
 const rounds = Number(process.env['BERTH_POWER_ROUNDS'] ?? 3);
 const seed = Number(process.env['BERTH_SOAK_SEED'] ?? 1);
 const copiesPerRound = 20;
+/** The emulated processors are slow: beside a disk as fast as the host's, all would be on it before anybody could ask. */
+const slowDisk = ',throttling.iops-write=60';
 /** Under emulation. */
 const longestOperationMs = 1500;
 /** A boot and what is looked at after it, on a host that has much else to do. */
@@ -100,7 +102,7 @@ async function judge(copy: string, name: string): Promise<void> {
 async function work(round: number): Promise<void> {
   const script = hostScript('/dev/vda', '/exchange', ['work', String(round), String(seed)]);
   const still = 'echo 0 > /proc/sys/vm/dirty_writeback_centisecs';
-  await using machine = await Machine.boot(`${still}; ${script}`, directory, [{ path: disk }]);
+  await using machine = await Machine.boot(`${still}; ${script}`, directory, [{ path: disk, options: slowDisk }]);
   const name = `verdict${round}.json`;
   await waitFor(machine, 'verdict', async () => (await verdict(directory, name)) !== undefined);
   for (const text of (await verdict(directory, name)) ?? []) differing.push(`boot ${round}: ${text}`);

@@ -128,7 +128,7 @@ async function markOf(runner: RunnerUnderFire, reference: string): Promise<strin
   const id = (answer.body as { Id?: string }).Id;
   if (id === undefined) return `${answer.status} ${JSON.stringify(answer.body)}`;
   const { body } = await call(runner.socketPath, 'GET', `/containers/${id}/archive?path=/mark`);
-  await call(runner.socketPath, 'DELETE', `/containers/${id}`);
+  await call(runner.socketPath, 'DELETE', `/containers/${id}?v=1`); // a committed image may ask for a volume
   // A tar of one small file: a header, and its text.
   return typeof body === 'string' ? (body.slice(512).split('\n')[0] ?? '') : JSON.stringify(body);
 }
