@@ -11,6 +11,7 @@ import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
 import { isMomentary } from './momentary-pause.ts';
+import { makeContainerDirectories } from './paths.ts';
 import { returnsWithRunner } from './restart.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import type { StoredContainer } from './state.ts';
@@ -37,6 +38,7 @@ export async function recoverContainers(
   const unfinished = new Map<string, Unfinished>();
   for (const record of context.store.list()) {
     try {
+      if (restarted && record.state !== 'removing') await makeDirectories(context, record);
       recallHealth(context, record);
       unfinished.set(record.id, await recoverContainer(context, record, watcher, restarted));
     } catch (error) {
@@ -54,6 +56,15 @@ export async function recoverContainers(
   // Of what could not be recovered the next runner must know it too.
   if (![...unfinished.values()].includes('recover')) rememberBoot(database, bootId);
   return unfinished;
+}
+
+/** A loss of power can take directories of a container whose record it leaves: without them nothing could be copied in. */
+async function makeDirectories(context: EngineContext, { id, config }: StoredContainer): Promise<void> {
+  const image = context.images.find(config.imageId);
+  if (image === undefined) return; // it has no root
+  const paths = pathsOf(context, id);
+  makeContainerDirectories(paths);
+  await context.storage.prepare(paths.directory, image.layerDirectories);
 }
 
 function recallHealth(context: EngineContext, { id, config, startedAtMs }: StoredContainer): void {

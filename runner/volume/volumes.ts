@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -70,6 +71,10 @@ export class Volumes {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const volumes = new Volumes(options);
     const names = volumes.list().map(({ name }) => name);
+    for (const path of names.map((name) => volumes.pathOf(name))) {
+      // A loss of power can take a directory whose record it leaves: then nothing was synced in there.
+      if (!existsSync(path)) await makeDirectory(path);
+    }
     await volumes.#mounted.recover(names, (name) => volumes.pathOf(name));
     return volumes;
   }
@@ -246,10 +251,8 @@ export class Volumes {
   }
 
   async #make(name: string): Promise<void> {
-    const path = this.pathOf(name);
     try {
-      await mkdir(path, { recursive: true, mode: 0o701 });
-      await chmod(path, 0o755); // whatever the umask
+      await makeDirectory(this.pathOf(name));
     } catch (error) {
       this.#store.delete(name);
       throw error;
@@ -279,6 +282,11 @@ export class Volumes {
   #tell(action: 'create' | 'destroy', volume: VolumeRecord): void {
     for (const listener of this.#listeners) listener(action, volume);
   }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o701 });
+  await chmod(path, 0o755); // whatever the umask
 }
 
 /** What the Docker API does with volumes. */

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { call } from '../../support/call-socket.ts';
+import { tar } from '../../support/tar.ts';
 import { audit } from '../audit.ts';
-import { image } from '../operation.ts';
+import { bulk, image } from '../operation.ts';
 import type { RunnerUnderFire } from '../runner-under-fire.ts';
 import { differences, type Inspected, type Observed } from './compare.ts';
 import type { Told } from './journal.ts';
@@ -32,7 +33,8 @@ export async function verify(runner: RunnerUnderFire, told: readonly Told[]): Pr
     worlds.push(world);
     differing.push(...found);
   }
-  differing.push(...(await audit(runner)), ...(await volumeDefects(runner, worlds)), ...(await runner.errors()));
+  differing.push(...(await audit(runner)), ...(await volumeDefects(runner, worlds)), ...(await copyDefects(runner)));
+  differing.push(...(await runner.errors()));
   if (differing.length > 0) differing.push(`the runner says:\n${await runner.log()}`);
   return { differing, worlds };
 }
@@ -147,6 +149,20 @@ async function volumeDefects(runner: RunnerUnderFire, worlds: readonly World[]):
       const text = await readFile(path, 'utf8').catch((error: Error) => error.message);
       if (!text.includes('nobody:x:')) found.push(`volume ${volume} of ${token} has not what its image has: ${text}`);
     }
+  }
+  return found;
+}
+
+/** Every container takes a file. */
+async function copyDefects(runner: RunnerUnderFire): Promise<readonly string[]> {
+  const containers = (await get(runner, '/containers/json?all=1')) as { Id: string; Names: string[] }[];
+  const found: string[] = [];
+  for (const { Id, Names } of containers) {
+    const target = { runner, name: '', running: '', created: '' };
+    const path = `/containers/${Id}/archive?path=/tmp`;
+    await bulk(target, 'PUT', path, tar([{ name: 'taken', content: 'x' }])).catch((error: Error) =>
+      found.push(`${Names.join(' ')} takes no file: ${error.message}`),
+    );
   }
   return found;
 }
