@@ -11,6 +11,9 @@ export interface Inspected {
   readonly Mounts: readonly { readonly Type: string; readonly Name?: string; readonly Destination: string }[];
 }
 
+/** Of a container of whose end nothing is on disk. */
+const lostCode = 255;
+
 /** What the runner says that there is of one worker's, after a loss of power. */
 export interface Observed {
   readonly containers: readonly Inspected[];
@@ -69,7 +72,9 @@ function differencesOf(
   const networks = Object.keys(inspected.NetworkSettings.Networks).toSorted().join(' ');
   same('its networks', container.networks.toSorted().join(' '), networks);
   same('its state', statusOf(container), state.Status);
-  if (container.state === 'stopped' || container.state === 'ended') {
+  if (container.state === 'stopped') same('its exit code', codeOf(container), state.ExitCode);
+  // Who only waited for it may be told before it is on disk.
+  if (container.state === 'ended' && state.ExitCode !== lostCode) {
     same('its exit code', codeOf(container), state.ExitCode);
   }
   if (statusOf(container) !== 'running') same('its runs after the loss of power', runs.before, runs.now);
