@@ -3,7 +3,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError, errorText } from '#shared/errors.ts';
-import { removeTree } from '../os/files.ts';
+import { removeTree, syncDirectory } from '../os/files.ts';
 import { OperationQueue } from '../operation-queue.ts';
 import { parseDriverOptions, type DriverOptions } from './driver-options.ts';
 import { MountedVolumes } from './mounted-volumes.ts';
@@ -269,6 +269,7 @@ export class Volumes {
       const directory = join(this.#directory, name);
       await this.#mounted.unmount(name, directory);
       await removeTree(directory);
+      await syncDirectory(this.#directory); // of a volume without a record nobody would know
       this.#store.delete(name);
       this.#tell('destroy', record);
     }).finally(() => this.#removals.delete(name));
