@@ -12,7 +12,7 @@ help:
 	@echo "make test         set everything up and run every check and test"
 	@echo "make check        formatting, lint and types only"
 	@echo "make unit|system|vm   one group of tests"
-	@echo "make soak         the long campaigns (kill -9 in the middle of every operation, each defence taken out)"
+	@echo "make soak         the long campaigns (kill -9 in every operation, losses of power, each defence taken out)"
 	@echo "make bench        timings beside dockerd, runc and crun (installs them)"
 	@echo "make docs         write the generated pages of docs/ again"
 
@@ -50,9 +50,10 @@ test: setup-test build check
 	@vitest run --project system
 	@vitest run --project vm
 
-# Long campaigns, not part of `make test`: BERTH_SOAK_KILLS, BERTH_SOAK_SEED, BERTH_FAULT_ROUNDS and BERTH_WEAKENING change
-# them.
+# Long campaigns, not part of `make test`: BERTH_SOAK_KILLS, BERTH_SOAK_SEED, BERTH_POWER_ROUNDS, BERTH_FAULT_ROUNDS and
+# BERTH_WEAKENING change them.
 soak: setup-test build
+	@test/vm/build-image.sh
 	@vitest run --project soak
 	@BERTH_FAULT_ROUNDS=$${BERTH_FAULT_ROUNDS:-200} vitest run --project system test/faults/engine-kill.test.ts
 

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="gcc libc6-dev libseccomp-dev zlib1g-dev libssl-dev busybox-static nftables iproute2 util-linux"
-[ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod curl python3"
+[ "${1:-build}" = test ] && packages="$packages qemu-system-x86 cpio kmod e2fsprogs curl python3"
 
 missing=""
 for package in $packages; do

@@ -124,6 +124,7 @@ export class ContainerEngine implements Engine, ContainerControl, AsyncDisposabl
       if (entry !== undefined) this.#health.watch(id, entry);
       await this.#publisher.request();
       if (rest === 'stop') await this.#stopNow(id, {});
+      if (rest === 'start') await this.#startNow(id, 'asked');
     };
     setTimeout(() => this.#inBackground(id, again), recoverRetryMs).unref();
   }

@@ -47,6 +47,7 @@ export async function stopContainer(
     await Promise.all([entry.shim.stop(signal, timeoutMs), thaw(context, id)]);
   });
   await settleRun(context, id, end);
+  await store.synced(); // with which code: the shim may be syncing it still
 }
 
 /** Ends a run because it is unhealthy; the restart policy takes it for a failure. */

@@ -11,6 +11,7 @@ import { adoptNetworks } from './join-networks.ts';
 import { cgroupDirectory, pathsOf, type EngineContext } from './engine-context.ts';
 import { lostRun, recordRunning, settleRun, type RunWatcher } from './lifecycle.ts';
 import { isMomentary } from './momentary-pause.ts';
+import { makeContainerDirectories } from './paths.ts';
 import { returnsWithRunner } from './restart.ts';
 import { releaseSharedMemory } from './shared-memory.ts';
 import type { StoredContainer } from './state.ts';
@@ -37,6 +38,7 @@ export async function recoverContainers(
   const unfinished = new Map<string, Unfinished>();
   for (const record of context.store.list()) {
     try {
+      if (restarted && record.state !== 'removing') await makeDirectories(context, record);
       recallHealth(context, record);
       unfinished.set(record.id, await recoverContainer(context, record, watcher, restarted));
     } catch (error) {
@@ -54,6 +56,15 @@ export async function recoverContainers(
   // Of what could not be recovered the next runner must know it too.
   if (![...unfinished.values()].includes('recover')) rememberBoot(database, bootId);
   return unfinished;
+}
+
+/** A loss of power can take directories of a container whose record it leaves: without them nothing could be copied in. */
+async function makeDirectories(context: EngineContext, { id, config }: StoredContainer): Promise<void> {
+  const image = context.images.find(config.imageId);
+  if (image === undefined) return; // it has no root
+  const paths = pathsOf(context, id);
+  makeContainerDirectories(paths);
+  await context.storage.prepare(paths.directory, image.layerDirectories);
 }
 
 function recallHealth(context: EngineContext, { id, config, startedAtMs }: StoredContainer): void {
@@ -80,27 +91,28 @@ export async function recoverContainer(
       await clearRun(context, record.id);
       return 'nothing'; // its timer is set from the record
     case 'created':
-    case 'exited': {
+    case 'exited':
       await clearRun(context, record.id);
       await context.network.release(record.id);
-      const everStarted = record.finishedAtMs !== undefined;
-      const returns = returnsWithRunner({
-        policy: record.config.restart,
-        ofTask: record.config.task !== undefined,
-        everStarted,
-      });
-      return returns ? 'start' : 'nothing';
-    }
+      return restOfStopped(record);
     default:
       throw record.state satisfies never;
   }
+}
+
+/** A stop whose end no runner has recorded is a stop all the same. */
+function restOfStopped({ state, config, finishedAtMs }: StoredContainer): Unfinished {
+  if (state === 'restarting') return 'nothing'; // its timer is set from the record
+  const ofTask = config.task !== undefined;
+  const returns = returnsWithRunner({ policy: config.restart, ofTask, everStarted: finishedAtMs !== undefined });
+  return returns ? 'start' : 'nothing';
 }
 
 /** No process of that time is left, whatever answers under its names. */
 async function settleWithHost(context: EngineContext, record: StoredContainer): Promise<Unfinished> {
   const end = await lostRun(context, record.id, 'the host was restarted while it ran');
   await settleRun(context, record.id, { ...end, withHost: end.error !== '' });
-  return 'nothing';
+  return restOfStopped(context.store.require(record.id));
 }
 
 async function adopt(context: EngineContext, record: StoredContainer, watcher: RunWatcher): Promise<Unfinished> {
@@ -111,7 +123,7 @@ async function adopt(context: EngineContext, record: StoredContainer, watcher: R
         ? 'the runner ended while it was starting it'
         : 'its shim and processes were gone when the runner came back';
     await settleRun(context, record.id, await lostRun(context, record.id, why));
-    return 'nothing';
+    return restOfStopped(context.store.require(record.id));
   }
   await adoptNetworks(context, record, shim.pid);
   recordRunning(context, record, shim, record.startedAtMs ?? context.clock(), watcher);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
@@ -56,6 +56,15 @@ test('a volume stays over the end of the runner, with its directory', async () =
     boundTo: undefined,
   });
   expect(await readdir(join(root, 'volumes', 'data'))).toEqual(['_data']);
+});
+
+test('a directory that a loss of power has taken is there again, and so is the volume', async () => {
+  await volumes.create(wish('data'));
+  await rm(join(root, 'volumes', 'data'), { recursive: true });
+  const again = await open();
+  await again.collect();
+  expect(names(again)).toEqual(['data']);
+  expect((await stat(again.pathOf('data'))).mode & 0o777).toBe(0o755);
 });
 
 test('what was made for a container that never came goes, at once or when the runner comes back', async () => {

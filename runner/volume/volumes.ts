@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BerthError, errorText } from '#shared/errors.ts';
-import { removeTree } from '../os/files.ts';
+import { removeTree, syncDirectory } from '../os/files.ts';
 import { OperationQueue } from '../operation-queue.ts';
 import { parseDriverOptions, type DriverOptions } from './driver-options.ts';
 import { MountedVolumes } from './mounted-volumes.ts';
@@ -70,6 +71,10 @@ export class Volumes {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const volumes = new Volumes(options);
     const names = volumes.list().map(({ name }) => name);
+    for (const path of names.map((name) => volumes.pathOf(name))) {
+      // A loss of power can take a directory whose record it leaves: then nothing was synced in there.
+      if (!existsSync(path)) await makeDirectory(path);
+    }
     await volumes.#mounted.recover(names, (name) => volumes.pathOf(name));
     return volumes;
   }
@@ -246,10 +251,8 @@ export class Volumes {
   }
 
   async #make(name: string): Promise<void> {
-    const path = this.pathOf(name);
     try {
-      await mkdir(path, { recursive: true, mode: 0o701 });
-      await chmod(path, 0o755); // whatever the umask
+      await makeDirectory(this.pathOf(name));
     } catch (error) {
       this.#store.delete(name);
       throw error;
@@ -266,6 +269,7 @@ export class Volumes {
       const directory = join(this.#directory, name);
       await this.#mounted.unmount(name, directory);
       await removeTree(directory);
+      await syncDirectory(this.#directory); // of a volume without a record nobody would know
       this.#store.delete(name);
       this.#tell('destroy', record);
     }).finally(() => this.#removals.delete(name));
@@ -279,6 +283,11 @@ export class Volumes {
   #tell(action: 'create' | 'destroy', volume: VolumeRecord): void {
     for (const listener of this.#listeners) listener(action, volume);
   }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o701 });
+  await chmod(path, 0o755); // whatever the umask
 }
 
 /** What the Docker API does with volumes. */

@@ -156,9 +156,9 @@ async function imageDifferences(runner: RunnerUnderFire): Promise<string[]> {
 }
 
 /** Neither the runner's mount namespace nor the machine's has anything of ours. */
-async function mountDifferences({ pid, directory }: RunnerUnderFire): Promise<string[]> {
+async function mountDifferences({ pid, dataRoot }: RunnerUnderFire): Promise<string[]> {
   const tables = await Promise.all([pid, 'self'].map((which) => readFile(`/proc/${which}/mountinfo`, 'utf8')));
-  const lines = tables.flatMap((table) => table.split('\n')).filter((line) => line.includes(directory));
+  const lines = tables.flatMap((table) => table.split('\n')).filter((line) => line.includes(dataRoot));
   return lines.map((line) => `mount ${line}`);
 }
 

@@ -13,22 +13,21 @@ const startMs = 60_000;
 /** A standalone runner that is killed and started again and again, in a network namespace and with a data root of its own. */
 export class RunnerUnderFire implements AsyncDisposable {
   readonly directory: string;
+  readonly dataRoot: string;
   readonly namespace: NetworkNamespace;
   #daemon: Daemon | undefined;
   #instance = '';
 
-  private constructor(directory: string, namespace: NetworkNamespace) {
+  private constructor(directory: string, dataRoot: string, namespace: NetworkNamespace) {
     this.directory = directory;
+    this.dataRoot = dataRoot;
     this.namespace = namespace;
   }
 
-  static async create(): Promise<RunnerUnderFire> {
+  /** @param dataRoot one that stays; otherwise a new one, which goes with the rest */
+  static async create(dataRoot?: string): Promise<RunnerUnderFire> {
     const directory = await mkdtemp(join(tmpdir(), 'berth-soak-'));
-    return new RunnerUnderFire(directory, await NetworkNamespace.create());
-  }
-
-  get dataRoot(): string {
-    return join(this.directory, 'data');
+    return new RunnerUnderFire(directory, dataRoot ?? join(directory, 'data'), await NetworkNamespace.create());
   }
 
   get socketPath(): string {

@@ -26,7 +26,7 @@ cp /bin/busybox "$root/bin/busybox"
 cp "$work/runc/usr/sbin/runc" "$root/bin/runc"
 : >"$root/modules/order"
 for module in virtio_pci 9pnet_virtio 9p overlay veth bridge br_netfilter nf_tables nft_nat nft_chain_nat nft_masq nft_ct \
-  nft_numgen nft_hash nft_fib_inet nft_redir nf_conntrack wireguard virtio_rng virtio_blk bfq; do
+  nft_numgen nft_hash nft_fib_inet nft_redir nf_conntrack wireguard virtio_rng virtio_blk bfq crc32c_generic ext4; do
   modprobe -d "$work/kernel" -S "$version" --show-depends "$module" 2>/dev/null | while read -r verb path _; do
     [ "$verb" = insmod ] || continue
     name=$(basename "$path")

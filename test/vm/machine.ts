@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Sparse: as much of it is on this host's disk as the guest writes. */
 const DISK_BYTES = 128 * 2 ** 20;
@@ -19,61 +20,120 @@ export interface GuestRun {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A disk of the guest. */
+export interface MachineDisk {
+  /** A raw file. What the guest has not written to it is lost with the machine. */
+  readonly path: string;
+  /** More of `-drive`, as `,throttling.iops-total=200`. */
+  readonly options?: string;
+}
+
 /**
- * Boots Debian's kernel with all cgroup v2 controllers in a virtual machine (software emulation: some 60 times slower
- * than the host), over this machine's file system, read-only below a tmpfs; runs a shell script in it and powers off.
- * In the guest /run is a tmpfs for data, /exchange is shared with the caller; /dev/vda, /dev/vdb and /dev/vdc are empty
- * disks of 128 MiB, the last one slow; there are two memory nodes with a processor each, and 16 huge pages of 2 MiB.
+ * Debian's kernel with all cgroup v2 controllers in a virtual machine (software emulation: some 60 times slower than the
+ * host), over this machine's file system, read-only below a tmpfs. In the guest /run is a tmpfs for data, /exchange is
+ * the caller's directory, and the disks are /dev/vda and on; there are two memory nodes with a processor each, and 16
+ * huge pages of 2 MiB. Disposing it pulls the plug.
+ */
+export class Machine implements AsyncDisposable {
+  readonly #qemu: ChildProcess;
+  /** Resolves with QEMU's exit code, null when it was killed. */
+  readonly ended: Promise<number | null>;
+  #console = '';
+
+  private constructor(qemu: ChildProcess) {
+    this.#qemu = qemu;
+    qemu.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#console = (this.#console + chunk).slice(-256 * 1024);
+    });
+    const ended = Promise.withResolvers<number | null>();
+    qemu.on('error', ended.reject).on('close', ended.resolve);
+    this.ended = ended.promise;
+    ended.promise.catch(() => undefined); // whoever waits for it is told
+  }
+
+  /**
+   * Boots it.
+   *
+   * @param script sh text; its exit ends the machine
+   * @param exchange a directory, shared with the guest
+   */
+  static async boot(script: string, exchange: string, disks: readonly MachineDisk[]): Promise<Machine> {
+    await writeFile(
+      join(exchange, 'guest.sh'),
+      `export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run\n(${script}\n)\n/bin/busybox poweroff -f\n`,
+    );
+    // One thread for both processors: with one each, just-in-time compiled programs of the guest died by SIGSEGV on a busy host.
+    const qemu = spawn(
+      'qemu-system-x86_64',
+      [
+        ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', '3G'],
+        ...['-nographic', '-no-reboot', '-nic', 'none', '-device', 'virtio-rng-pci'],
+        ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initramfs.cpio.gz')],
+        ...[0, 1].flatMap(memoryNode),
+        ...['-append', 'console=ttyS0 quiet panic=-1 hugepages=16 numa_balancing=disable'],
+        ...disks.flatMap(({ path, options = '' }) => [
+          '-drive',
+          `file=${path},if=virtio,format=raw,cache=unsafe${options}`,
+        ]),
+        ...share('host', '/', ',readonly=on,multidevs=remap'),
+        ...share('exchange', exchange, ''),
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    return new Machine(qemu);
+  }
+
+  /** The end of what it has said. */
+  get console(): string {
+    return this.#console;
+  }
+
+  /** All of it stands still while the work is done: its disks are then what a loss of power would leave. */
+  async standingStill<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#qemu.kill('SIGSTOP');
+    try {
+      const threads = `/proc/${this.#qemu.pid}/task`;
+      for (const thread of await readdir(threads)) {
+        while (!/^State:\s+[TZ]/m.test(await readFile(join(threads, thread, 'status'), 'utf8'))) await nextTurn();
+      }
+      return await work();
+    } finally {
+      this.#qemu.kill('SIGCONT');
+    }
+  }
+
+  /** Pulls the plug. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#qemu.kill('SIGKILL');
+    await this.ended.catch(() => undefined);
+  }
+}
+
+/**
+ * Boots a machine with three empty disks of 128 MiB, the last one slow, runs a shell script in it and powers off.
  *
  * @param script sh text; its exit ends the machine
  * @throws Error when the machine has not powered off by itself within `timeoutMs`
  */
 export async function runInMachine(script: string, options: { timeoutMs: number }): Promise<GuestRun> {
   const exchange = await mkdtemp(join(tmpdir(), 'berth-vm-'));
-  await writeFile(
-    join(exchange, 'guest.sh'),
-    `export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run\n(${script}\n)\n/bin/busybox poweroff -f\n`,
-  );
-  const disks = ['disk-a', 'disk-b', 'disk-c'].map((name) => join(exchange, name));
-  for (const disk of disks) {
-    await writeFile(disk, '');
-    await truncate(disk, DISK_BYTES);
+  const disks: MachineDisk[] = [];
+  for (const name of ['disk-a', 'disk-b', 'disk-c']) {
+    const path = join(exchange, name);
+    await writeFile(path, '');
+    await truncate(path, DISK_BYTES);
+    disks.push({ path, ...(name === 'disk-c' ? { options: `,throttling.iops-total=${SLOW_DISK_IOPS}` } : {}) });
   }
-  const [last = ''] = disks.slice(-1);
-  // One thread for both processors: with one each, just-in-time compiled programs of the guest died by SIGSEGV on a busy host.
-  const qemu = spawn(
-    'qemu-system-x86_64',
-    [
-      ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', '3G'],
-      ...['-nographic', '-no-reboot', '-nic', 'none', '-device', 'virtio-rng-pci'],
-      ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initramfs.cpio.gz')],
-      ...[0, 1].flatMap(memoryNode),
-      ...['-append', 'console=ttyS0 quiet panic=-1 hugepages=16 numa_balancing=disable'],
-      ...disks.flatMap((disk) => [
-        '-drive',
-        `file=${disk},if=virtio,format=raw,cache=unsafe${disk === last ? `,throttling.iops-total=${SLOW_DISK_IOPS}` : ''}`,
-      ]),
-      ...share('host', '/', ',readonly=on,multidevs=remap'),
-      ...share('exchange', exchange, ''),
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let output = '';
-  qemu.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    output = (output + chunk).slice(-256 * 1024);
-  });
-  const [ended, timer] = [
-    Promise.withResolvers<number | null>(),
-    setTimeout(() => qemu.kill('SIGKILL'), options.timeoutMs),
-  ];
-  qemu.on('error', ended.reject).on('close', ended.resolve);
-  const code = await ended.promise.finally(() => clearTimeout(timer));
+  await using machine = await Machine.boot(script, exchange, disks);
+  const timer = setTimeout(() => void machine[Symbol.asyncDispose](), options.timeoutMs);
+  const code = await machine.ended.finally(() => clearTimeout(timer));
+  const { console } = machine;
   if (code !== 0) {
     await rm(exchange, { recursive: true, force: true });
-    throw new Error(`the virtual machine did not power off within ${options.timeoutMs} ms; its console:\n${output}`);
+    throw new Error(`the virtual machine did not power off within ${options.timeoutMs} ms; its console:\n${console}`);
   }
   return {
-    console: output,
+    console,
     read: async (name) => readFile(join(exchange, name), 'utf8').catch(() => undefined),
     [Symbol.asyncDispose]: () => rm(exchange, { recursive: true, force: true }),
   };

@@ -119,9 +119,12 @@ void run_copy_out(int root, int target)
 	char *path = take();
 	int top = beneath_open(root, path, O_PATH | O_DIRECTORY);
 
-	if (top >= 0)
+	if (top >= 0) {
 		copy_tree(top, path, target, false);
-	else if (errno == ENOTDIR && beneath_open(root, path, O_PATH) >= 0)
+		/* It is copied once, when the volume is empty: after a loss of power, files without content would stay. */
+		if (syncfs(target) < 0)
+			fail_errno("sync", path);
+	} else if (errno == ENOTDIR && beneath_open(root, path, O_PATH) >= 0)
 		fail("not-a-directory", path, "source /%s is not directory", path);
 	else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
 		fail_errno("open", path);
