@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { hasClient28 } from '../support/docker-client.ts';
 import { dockerdIsInstalled, EngineUnderTest, type Outcome } from './engine.ts';
 import { normalise } from './normalise.ts';
 import type { Step } from './step.ts';
@@ -23,6 +24,7 @@ async function play(engine: EngineUnderTest): Promise<readonly Outcome[]> {
 
 /** The two engines share nothing, so the two plays go on at once. */
 beforeAll(async () => {
+  if (!hasClient28) return;
   await using stack = new AsyncDisposableStack();
   const dockerd = await EngineUnderTest.dockerd();
   if (dockerd !== undefined) stack.use(dockerd);
@@ -32,7 +34,7 @@ beforeAll(async () => {
 
 const cases = transcript.map((step, index) => ({ index, line: `${index + 1} docker ${step.args.join(' ')}`, step }));
 
-describe('the stock docker client against a runner', () => {
+describe.runIf(hasClient28)('the stock docker client against a runner', () => {
   test.each(cases)('$line', ({ index, step }) => {
     const { exit = 0, stdout, stderr } = step;
     expect(outcomes[index]).toEqual({ exit, stdout: textMatcher(stdout), stderr: textMatcher(stderr) });
@@ -45,7 +47,7 @@ function compared(outcome: Outcome | undefined, step: Step): Partial<Outcome> {
   return Object.fromEntries(entries);
 }
 
-describe.skipIf(!dockerdIsInstalled)("the same against Debian's dockerd", () => {
+describe.runIf(hasClient28 && dockerdIsInstalled)("the same against Debian's dockerd", () => {
   test.each(cases)('$line', ({ index, step }) => {
     expect(compared(outcomes[index], step)).toEqual(compared(peers?.[index], step));
   });

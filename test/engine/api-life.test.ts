@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { hasClient28 } from '../support/docker-client.ts';
 import { EngineUnderTest } from '../docker-cli/engine.ts';
 
 const stack = new AsyncDisposableStack();
@@ -191,7 +192,7 @@ test('events of all time, until then, are those that have been', async () => {
   await docker('volume', 'rm', 'told');
 });
 
-test('what health checks told outlives the runner: status, streak and log', async () => {
+test.runIf(hasClient28)('what health checks told outlives the runner: status, streak and log', async () => {
   const once = ['--health-start-period', '1h', '--health-start-interval', '50ms', '--health-interval', '1h'];
   const often = ['--health-interval', '100ms', '--health-retries', '2'];
   await docker('run', '-d', '--name', 'sound', '--health-cmd', 'echo fine', ...once, 'busybox', 'sleep', '1000');

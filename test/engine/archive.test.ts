@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dockerdIsInstalled, EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
+import { hasClient28 } from '../support/docker-client.ts';
 import { run } from '../support/stage/command.ts';
 
 const stack = new AsyncDisposableStack();
@@ -94,7 +95,7 @@ describe.each(['created', 'running', 'stopped'])('docker cp and a container that
     expect(piped(`docker cp ${name}:/tmp/link - | tar -tf -`)).toBe('link\n');
   });
 
-  test('says what is not there, in dockerd’s words', async () => {
+  test.runIf(hasClient28)('says what is not there, in dockerd’s words', async () => {
     const text = `Could not find the file /none in container ${name}`;
     expect((await refused('cp', `${name}:/none`, at('x'))).stderr).toBe(`Error response from daemon: ${text}\n`);
     expect((await call('HEAD', `/containers/${name}/archive?path=/none`)).status).toBe(404);

@@ -7,6 +7,7 @@ import { defaultCapabilities } from '../../runner/security/capabilities.ts';
 import { capabilityNumbers } from '../../runner/security/capability-numbers.ts';
 import { securityFacts } from '../../runner/os/security-facts.ts';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
+import { hasClient28 } from '../support/docker-client.ts';
 import { call } from '../support/call-socket.ts';
 
 const stack = new AsyncDisposableStack();
@@ -110,7 +111,7 @@ describe('capabilities and system calls', () => {
     expect(await refusal('--cap-add WINGS')).toContain('invalid CapAdd: unknown capability: "CAP_WINGS"');
   });
 
-  test('the filter follows the capabilities, and can be taken away', async () => {
+  test.runIf(hasClient28)('the filter follows the capabilities, and can be taken away', async () => {
     const mount = 'mount -t tmpfs none /tmp 2>&1; echo $?';
     expect(await ran('', mount)).toMatch(/permission denied|not permitted/i);
     expect(await ran('--cap-add SYS_ADMIN', mount)).toBe('0\n');

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineUnderTest, type Outcome } from '../docker-cli/engine.ts';
+import { hasClient28 } from '../support/docker-client.ts';
 import { busyboxImage, dockerArchive } from '../support/image.ts';
 
 /** An engine for tests of volumes, with an image `with-volumes:1` that declares two, and a directory of the host. */
@@ -43,7 +44,9 @@ export class VolumeRoom implements AsyncDisposable {
     const { exit, stderr } = await this.outcome(...args);
     if (exit === 0) throw new Error(`docker ${args.join(' ')} was not refused`);
     const [line = ''] = stderr.split('\n');
-    return line.replace(/^docker: /, '').replace(/^Error response from daemon: /, '');
+    // Clients before 28 put their advice behind a full stop on the same line.
+    const text = line.replace(/^docker: /, '').replace(/^Error response from daemon: /, '');
+    return hasClient28 ? text : text.replace(/\.$/, '');
   }
 
   /** Runs a script in a container of busybox, to its end. */

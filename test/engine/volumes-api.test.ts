@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../support/stage/command.ts';
+import { hasClient28 } from '../support/docker-client.ts';
 import { VolumeRoom } from './volume-room.ts';
 
 let room: VolumeRoom;
@@ -9,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => room[Symbol.asyncDispose]());
 
-test('a volume is made, shown, listed by filters and removed', async () => {
+test.runIf(hasClient28)('a volume is made, shown, listed by filters and removed', async () => {
   expect(await room.docker('volume', 'create', '--label', 'a=b', 'first')).toBe('first');
   expect(await room.docker('volume', 'create', 'first')).toBe('first'); // the one that is there
   const anonymous = await room.docker('volume', 'create');
@@ -61,7 +62,7 @@ test('one that is used is not removed; references are those of the containers', 
   await room.docker('volume', 'rm', 'used');
 });
 
-test('prune takes those without a name, or all; df tells their size', async () => {
+test.runIf(hasClient28)('prune takes those without a name, or all; df tells their size', async () => {
   await room.inBusybox(['-v', 'kept:/v'], 'head -c 1000 /dev/zero > /v/f');
   const id = await room.docker('create', '-v', '/anonymous', 'busybox', 'true');
   expect(await room.docker('system', 'df', '-v')).toMatch(/\nkept +0 +1kB\n/);

@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { run } from '../support/stage/command.ts';
+import { hasClient28 } from '../support/docker-client.ts';
 import { VolumeRoom } from './volume-room.ts';
 
 let room: VolumeRoom;
@@ -58,7 +59,7 @@ test('rm without -v keeps the anonymous ones', async () => {
   await room.docker('volume', 'rm', ...names);
 });
 
-test('a directory of the host, which -v makes and --mount does not', async () => {
+test.runIf(hasClient28)('a directory of the host, which -v makes and --mount does not', async () => {
   const source = join(room.directory, 'host');
   await mkdir(source);
   expect(await room.inBusybox(['-v', `${source}:/h`], 'echo hello > /h/f; cat /h/f')).toBe('hello');
@@ -139,7 +140,7 @@ test('mounts of another container', async () => {
   await room.docker('volume', 'rm', 'given');
 });
 
-test('driver options: tmpfs and bind, mounted while a container runs', async () => {
+test.runIf(hasClient28)('driver options: tmpfs and bind, mounted while a container runs', async () => {
   const options = (text: string) => text.split(' ').flatMap((option) => ['-o', option]);
   await room.docker('volume', 'create', ...options('type=tmpfs device=tmpfs o=size=3m'), 'memory');
   await room.docker('volume', 'create', ...options(`type=none device=${room.directory} o=bind`), 'elsewhere');
@@ -173,14 +174,14 @@ test('files are copied into a volume of a container that does not run, and out o
   );
 });
 
-test('a part of a volume', async () => {
+test.runIf(hasClient28)('a part of a volume', async () => {
   await room.inBusybox(['-v', 'whole:/v'], 'mkdir -p /v/a/b; touch /v/a/b/c');
   const mount = 'type=volume,source=whole,target=/part,volume-subpath=a/b';
   expect(await room.inBusybox(['--mount', mount], 'ls /part')).toBe('c');
   await room.docker('volume', 'rm', 'whole');
 });
 
-test('propagation follows a mount that the host shares', async () => {
+test.runIf(hasClient28)('propagation follows a mount that the host shares', async () => {
   const shared = join(room.directory, 'shared');
   await mkdir(shared);
   expect(await room.refusal('run', '--rm', '-v', `${shared}:/peer:rshared`, 'busybox', 'true')).toMatch(
