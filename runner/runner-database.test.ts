@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { RunnerDatabase } from './runner-database.ts';
 
 let directory: string;
@@ -52,4 +53,20 @@ test('every other commit is synced by itself, whatever failed between', () => {
   expect(database.prepare('pragma synchronous').get()).toEqual(full);
   expect(() => database.defer(() => database.exec('insert into missing values (1)'))).toThrow(/no such table/);
   expect(database.prepare('pragma synchronous').get()).toEqual(full);
+});
+
+test('after a sync that failed nothing is said to be on disk, though the next sync would not fail', async () => {
+  using database = new RunnerDatabase(join(directory, 'runner.db'));
+  database.exec('create table numbers (n integer)');
+  await using handle = await open(join(directory, 'other'), 'w');
+  const datasync = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'datasync');
+  try {
+    datasync.mockRejectedValueOnce(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+    database.defer(() => database.exec('insert into numbers values (1)'));
+    await expect(database.synced()).rejects.toThrow(/runner\.db-wal: EIO.*restart the runner/);
+    database.defer(() => database.exec('insert into numbers values (2)'));
+    await expect(database.synced()).rejects.toThrow(/EIO/);
+  } finally {
+    datasync.mockRestore();
+  }
 });

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
+import { errorText } from '#shared/errors.ts';
 
 /** How long a deferred commit that nobody waits for may stay off the disk, in milliseconds. */
 const LATEST_SYNC_MS = 500;
@@ -21,6 +22,7 @@ export class RunnerDatabase extends DatabaseSync {
   #current: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #failure: Error | undefined;
 
   constructor(path: string) {
     super(path, { timeout: 5000 });
@@ -42,8 +44,12 @@ export class RunnerDatabase extends DatabaseSync {
     }
   }
 
-  /** Resolves when all that has been committed until now is on disk. */
+  /**
+   * Resolves when all that has been committed until now is on disk. Once a sync has failed it always rejects: the kernel
+   * tells of a failed write only once, and a sync after it says nothing of what was lost.
+   */
   synced(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#next !== undefined) return this.#next;
     if (!this.#isBehind) return this.#current ?? Promise.resolve();
     this.#next = this.#sync(this.#current);
@@ -60,12 +66,21 @@ export class RunnerDatabase extends DatabaseSync {
     this.#timer = undefined;
     try {
       this.#log ??= this.#openLog();
-      await (await this.#log).datasync();
+      await this.#write(await this.#log);
     } catch (error) {
       this.#isBehind = true;
       throw error;
     } finally {
       if (this.#current === own) this.#current = undefined;
+    }
+  }
+
+  async #write(log: FileHandle): Promise<void> {
+    try {
+      await log.datasync();
+    } catch (cause) {
+      this.#failure = new Error(`sync ${this.#logPath}: ${errorText(cause)}; restart the runner`, { cause });
+      throw this.#failure;
     }
   }
 
