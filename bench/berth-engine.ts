@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { writeBusyboxArchive } from '../test/engine/busybox-image.ts';
 import { RemoteEngine } from '../test/engine/remote-engine.ts';
 import { NetworkNamespace } from '../test/network/namespace.ts';
+import { plainConfig } from '../test/support/plain-container.ts';
 
 /** An engine of ours in its own process and network namespace, with an image `busybox:1`; disposing removes all. */
 export interface BerthEngine extends AsyncDisposable {
@@ -32,21 +33,10 @@ export async function startBerthEngine(): Promise<BerthEngine> {
     engine,
     archive,
     start: async (name, args) => {
-      const { id } = await engine.call('create', {
-        name,
-        image: 'busybox:1',
-        imageId,
-        args,
-        environment: [],
-        workingDirectory: '',
-        user: '',
-        hostname: '',
-
-        labels: {},
-        restart: { kind: 'no' },
-        ports: [],
-        publishGroup: name,
-      });
+      const { id } = await engine.call(
+        'create',
+        plainConfig({ name, image: 'busybox:1', imageId, args: [...args], hostname: '' }),
+      );
       await engine.call('start', id);
       return id;
     },

@@ -7,7 +7,6 @@ const container: LoggedContainer = {
   image: 'busybox:1',
   imageId: `sha256:${'cd'.repeat(32)}`,
   log: undefined,
-
   labels: { tier: 'front', 'x-a': '1', none: 'n' },
   environment: ['COLOUR=blue=green', 'SIZE=4', 'BARE'],
 };

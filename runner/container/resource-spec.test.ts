@@ -16,13 +16,11 @@ test('no limits are nothing', () => {
 test('each limit is in the spec, or named as discarded', () => {
   const config = {
     ...noLimits,
-
     memoryBytes: 100,
     memorySwapBytes: -1,
     memoryReservationBytes: 50,
     pidsLimit: 3,
     cpuShares: 512,
-
     nanoCpus: 1_500_000_000,
     cpusetCpus: '0',
     cpusetMems: '0',

@@ -28,7 +28,6 @@ export function preparedBinds({ mounts }: Pick<RuntimeSpec, 'mounts'>, bundle: s
       subpath,
       destination: `/${name}`,
       idMap: false,
-
       recursive,
       attributes,
       recursiveAttributes,

@@ -18,7 +18,6 @@ const plain: RuntimeSpec = {
       bounding: capabilities,
       effective: capabilities,
       permitted: capabilities,
-
       inheritable: [],
       ambient: [],
     },
@@ -80,7 +79,6 @@ const ociConfig = z.strictObject({
         path,
         major: signed,
         minor: signed,
-
         fileMode: z.int().min(0).max(512),
         uid: id,
         gid: id,

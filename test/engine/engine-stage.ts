@@ -5,6 +5,7 @@ import type { ContainerRecord } from '../../runner/container/engine.ts';
 import { NetworkNamespace } from '../network/namespace.ts';
 import { writeBusyboxArchive } from './busybox-image.ts';
 import { RemoteEngine } from './remote-engine.ts';
+import { plainConfig } from '../support/plain-container.ts';
 
 /** An engine with one image, in a network namespace and with a data root of its own; nothing of it is left. */
 export class EngineStage implements AsyncDisposable {
@@ -47,22 +48,16 @@ export class EngineStage implements AsyncDisposable {
   create(args: readonly string[], options: object = {}): Promise<ContainerRecord> {
     this.#count += 1;
     const name = `c${this.#count}`;
-    return this.engine.call('create', {
+    const config = {
       name,
       image: 'busybox:1',
       imageId: this.imageId,
-      args,
-      environment: [],
-      workingDirectory: '',
-      user: '',
-
+      args: [...args],
       hostname: '',
-      labels: {},
-      restart: { kind: 'no' },
-      ports: [],
       publishGroup: name,
       ...options,
-    });
+    };
+    return this.engine.call('create', plainConfig(config));
   }
 
   async start(args: readonly string[], options: object = {}): Promise<ContainerRecord> {

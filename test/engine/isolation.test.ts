@@ -78,7 +78,6 @@ describe('capabilities and system calls', () => {
         CapBnd: ownCapabilities,
         CapEff: ownCapabilities,
         CapPrm: ownCapabilities,
-
         CapInh: '0'.repeat(16),
         CapAmb: '0'.repeat(16),
         Seccomp: '0',
@@ -349,7 +348,6 @@ describe('the rest', () => {
       OomScoreAdj: 5,
       SecurityOpt: ['label=disable'],
       Runtime: 'berth',
-
       IpcMode: 'private',
       PidMode: '',
       UTSMode: '',

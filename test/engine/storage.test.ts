@@ -192,7 +192,6 @@ describe.each(named)('kill -9 in the middle of create on $driver', ({ driver, mi
       args: ['/x'],
       environment: [],
       workingDirectory: '',
-
       user: '',
       hostname: '',
       labels: {},

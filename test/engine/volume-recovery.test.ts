@@ -44,7 +44,6 @@ test('kill -9 while containers with volumes come and go leaves no volume of nobo
     environment: [],
     labels: {},
     ports: [],
-
     workingDirectory: '',
     user: '',
     hostname: '',
@@ -108,7 +107,6 @@ test('leaving with what a killed runner had mounted takes the mounts away, and n
     args: ['sleep', '1000'],
     environment: [],
     labels: {},
-
     workingDirectory: '',
     user: '',
     hostname: '',

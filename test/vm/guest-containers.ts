@@ -43,7 +43,6 @@ export class GuestContainer {
       args: ['/bin/sh', '-c', script],
       environment: [],
       workingDirectory: '',
-
       user: '',
       hostname: '',
       labels: {},

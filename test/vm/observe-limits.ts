@@ -41,14 +41,12 @@ async function allLimits(host: GuestHost): Promise<LimitsReport['all']> {
     memoryBytes: 64 * MEBIBYTE,
     memorySwapBytes: 96 * MEBIBYTE,
     memoryReservationBytes: 16 * MEBIBYTE,
-
     pidsLimit: 9,
     cpuShares: 512,
     nanoCpus: 500_000_000,
     cpusetCpus: '1',
     cpusetMems: '0',
     blockWeight: 500,
-
     blockReadBytesPerSecond: rate,
     blockWriteBytesPerSecond: rate,
     blockWritesPerSecond: rate,

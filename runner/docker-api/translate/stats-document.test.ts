@@ -18,7 +18,6 @@ test('every interface but the loopback is counted', () => {
       rx_packets: 9,
       rx_errors: 1,
       rx_dropped: 2,
-
       tx_bytes: 800,
       tx_packets: 10,
       tx_errors: 3,
@@ -29,7 +28,6 @@ test('every interface but the loopback is counted', () => {
       rx_packets: 1,
       rx_errors: 0,
       rx_dropped: 0,
-
       tx_bytes: 6,
       tx_packets: 2,
       tx_errors: 0,
@@ -66,11 +64,9 @@ test('what the kernel counts is told as the clients compute with it', () => {
     atMs: 2000,
     running: true,
     cpu: 'usage_usec 9\nuser_usec 5\nsystem_usec 4\nnr_throttled 2\n',
-
     memory: '1000\n',
     memoryMax: '2048\n',
     memoryStat: 'anon 600\ninactive_file 300\n',
-
     memoryEvents: 'oom 3\noom_kill 1\n',
     pids: '7\n',
     pidsMax: '9\n',

@@ -83,18 +83,15 @@ test('without controllers everything is discarded, with a warning each; a share 
     MemorySwap: 9 * MEBIBYTE,
     MemoryReservation: 7 * MEBIBYTE,
     KernelMemory: 5,
-
     MemorySwappiness: 50,
     OomKillDisable: true,
     PidsLimit: 5,
     CpuShares: 5,
     CpuQuota: 5000,
     CpuPercent: 3,
-
     CpusetCpus: '77',
     BlkioWeight: 100,
     BlkioWeightDevice: [{ Path: '/dev/sda', Weight: 20 }],
-
     BlkioDeviceReadBps: rate,
     BlkioDeviceWriteBps: rate,
     BlkioDeviceReadIOps: rate,

@@ -104,7 +104,6 @@ test('one path is mounted once: what was asked for before what others have', () 
     mode: 'z',
     anonymous: false,
     copy: true,
-
     subpath: '',
     labels: null,
     driverOptions: null,
@@ -139,7 +138,6 @@ test('what inspect tells: volumes with their place, a tmpfs only when it was a m
       Source: '/volumes/v',
       Destination: '/v',
       Driver: 'local',
-
       Mode: 'ro',
       RW: false,
       Propagation: '',

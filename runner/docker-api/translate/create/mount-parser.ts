@@ -48,7 +48,6 @@ export function parseBind(raw: string, parsing: MountParsing): ConfiguredMount {
     parsing.refuseDriver(parsing.volumeDriver, name);
     return {
       kind: 'volume',
-
       name,
       destination,
       readonly,
